@@ -9,6 +9,26 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** The object that a value is; an empty one where it is none. */
+export function asObject(value: JsonValue | undefined): JsonObject {
+  return isJsonObject(value) ? value : {};
+}
+
+/** The objects of the list that a value is. */
+export function asObjects(value: JsonValue | undefined): JsonObject[] {
+  return Array.isArray(value) ? value.filter(isJsonObject) : [];
+}
+
+/** The list that a value is; an empty one where it is none. */
+export function asList(value: JsonValue | undefined): JsonValue[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** The text that a value is; '' where it is none. */
+export function asText(value: JsonValue | undefined): string {
+  return typeof value === 'string' ? value : '';
+}
+
 /**
  * A value as text in a message: text as it is, anything else as JSON, nothing for null and what is absent. `String` would
  * ask an object for its `toString`, which a client may have given it.

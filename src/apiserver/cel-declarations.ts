@@ -1,5 +1,13 @@
-import { type Decl, type DeclField, objectOf, requestBytesMax } from '#apimachinery/cel/decl.ts';
-import { boolType, dynType, listOf, mapOf, stringType } from '#apimachinery/cel/types.ts';
+import { objectOf, requestBytesMax } from '#apimachinery/cel/decl.ts';
+import {
+  boolType,
+  type Decl,
+  type DeclField,
+  dynType,
+  listOf,
+  mapOf,
+  stringType,
+} from '#apimachinery/cel/types.ts';
 
 /** What variables of the server's own expressions are made of: request, userInfo, claims. */
 export const dynDecl: Decl = { kind: 'dyn', type: dynType, maxElements: requestBytesMax, minBytes: 1 };

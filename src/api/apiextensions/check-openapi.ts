@@ -5,9 +5,9 @@ import {
   notSupported,
   required,
 } from '#apimachinery/field-error.ts';
-import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
+import { asObjects, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { fieldAtPath } from './field-path.ts';
-import { isPresent, propertiesAt, schemaAt, schemasAt } from './schema-nodes.ts';
+import { isPresent, propertiesAt, schemaAt } from './schema-nodes.ts';
 
 const errorsMax = 50;
 const types = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
@@ -64,7 +64,7 @@ function checkMembers(errors: FieldError[], schema: JsonObject, path: string, at
     const why = 'type cannot be set to null, use nullable as an alternative';
     errors.push(forbiddenField(`${path}.type`, why));
   }
-  if (schemasAt(schema['items']).length > 0) {
+  if (asObjects(schema['items']).length > 0) {
     errors.push(forbiddenField(`${path}.items`, 'items must be a schema object and not an array'));
   }
   if (at.insideMeta && schema['x-kubernetes-embedded-resource'] === true) {
@@ -108,7 +108,7 @@ function checkChildren(errors: FieldError[], schema: JsonObject, path: string, a
   const not = schemaAt(schema['not']);
   if (not !== undefined) checkOpenApi(errors, not, `${path}.not`, below);
   for (const name of ['allOf', 'oneOf', 'anyOf'] as const) {
-    schemasAt(schema[name]).forEach((branch, index) => {
+    asObjects(schema[name]).forEach((branch, index) => {
       checkOpenApi(errors, branch, `${path}.${name}[${index}]`, below);
     });
   }
@@ -240,7 +240,7 @@ const reasons = ['FieldValueDuplicate', 'FieldValueForbidden', 'FieldValueInvali
 
 /** What can be said of a rule without compiling it. */
 function checkRuleTexts(errors: FieldError[], schema: JsonObject, path: string): void {
-  schemasAt(schema['x-kubernetes-validations']).forEach((rule, index) => {
+  asObjects(schema['x-kubernetes-validations']).forEach((rule, index) => {
     const at = `${path}.x-kubernetes-validations[${index}]`;
     const text = (name: string) => (typeof rule[name] === 'string' ? (rule[name] as string) : '');
     const expression = text('rule').trim();

@@ -10,10 +10,6 @@ export function schemaAt(value: JsonValue | undefined): JsonObject | undefined {
   return isJsonObject(value) ? value : undefined;
 }
 
-export function schemasAt(value: JsonValue | undefined): JsonObject[] {
-  return Array.isArray(value) ? value.filter(isJsonObject) : [];
-}
-
 export function propertiesAt(schema: JsonObject): [string, JsonObject][] {
   return Object.entries(schemaAt(schema['properties']) ?? {}).map(([name, child]) => [
     name,

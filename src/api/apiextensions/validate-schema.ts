@@ -7,15 +7,15 @@ import {
   required,
   typeInvalid,
 } from '#apimachinery/field-error.ts';
-import { goRegexp } from '#apimachinery/go-regexp.ts';
-import { cloneJson, equalJson, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { goRegexp } from '#apimachinery/go-regexp/go-regexp.ts';
+import { asObjects, cloneJson, equalJson, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { schemaFromJsonSchemaProps } from '#apimachinery/schema-from-openapi.ts';
 import { isKnownStringFormat } from '#apimachinery/schema-walk/formats.ts';
 import { pruneUnknown } from '#apimachinery/schema-walk/prune.ts';
 import { validateValue } from '#apimachinery/schema-walk/validate.ts';
 import { typeName } from '#apimachinery/schema-walk/value-facts.ts';
 import { checkOpenApi } from './check-openapi.ts';
-import { childrenOf, isPresent, propertiesAt, schemaAt, schemasAt } from './schema-nodes.ts';
+import { childrenOf, isPresent, propertiesAt, schemaAt } from './schema-nodes.ts';
 
 /** Where a node stands: rules on types differ (apiextensions schema/validation.go). */
 type Level = 'root' | 'field' | 'item';
@@ -74,7 +74,7 @@ export function validateStructuralSchema(schema: JsonObject, path: string): Sche
   checkOpenApi(openApi, schema, path);
   const hasStructure = !anyNode(
     schema,
-    (node) => schemasAt(node['items']).length > 0 || unstructurable.some((name) => isPresent(node[name])),
+    (node) => asObjects(node['items']).length > 0 || unstructurable.some((name) => isPresent(node[name])),
   );
   let isStructural = false;
   if (hasStructure) {
@@ -125,7 +125,7 @@ function invariants(errors: FieldError[], schema: JsonObject, path: string, leve
   intOrString(errors, schema, path);
   valueValidation(errors, schema, path, {
     anyOf: equalJson(schema['anyOf'], intOrStringAnyOf),
-    firstAllOf: equalJson(schemasAt(schema['allOf'])[0]?.['anyOf'], intOrStringAnyOf),
+    firstAllOf: equalJson(asObjects(schema['allOf'])[0]?.['anyOf'], intOrStringAnyOf),
   });
   const isEmbedded = schema['x-kubernetes-embedded-resource'] === true;
   if (isEmbedded && type !== 'object') {
@@ -213,14 +213,14 @@ function valueValidation(
   skips: { readonly anyOf: boolean; readonly firstAllOf: boolean },
 ): void {
   if (!skips.anyOf) {
-    schemasAt(schema['anyOf']).forEach((branch, index) => {
+    asObjects(schema['anyOf']).forEach((branch, index) => {
       nestedValidation(errors, branch, `${path}.anyOf[${index}]`, false);
     });
   }
-  schemasAt(schema['allOf']).forEach((branch, index) => {
+  asObjects(schema['allOf']).forEach((branch, index) => {
     nestedValidation(errors, branch, `${path}.allOf[${index}]`, skips.firstAllOf && index === 0);
   });
-  schemasAt(schema['oneOf']).forEach((branch, index) => {
+  asObjects(schema['oneOf']).forEach((branch, index) => {
     nestedValidation(errors, branch, `${path}.oneOf[${index}]`, false);
   });
   const not = schemaAt(schema['not']);
@@ -265,7 +265,7 @@ function completeness(
 ): void {
   if (errors.length >= schemaErrorsMax) return;
   for (const name of ['allOf', 'anyOf', 'oneOf'] as const) {
-    schemasAt(schema[name]).forEach((branch, index) => {
+    asObjects(schema[name]).forEach((branch, index) => {
       branchCompleteness(errors, branch, described, `${path}.${name}[${index}]`, describedPath);
     });
   }

@@ -1,8 +1,8 @@
 import { CelSyntaxError } from '#apimachinery/cel/ast.ts';
-import { CelTypeError } from '#apimachinery/cel/checker.ts';
 import { declOf } from '#apimachinery/cel/decl.ts';
 import { kubernetesEnvironment, type Variable } from '#apimachinery/cel/environment.ts';
 import { type CelProgram, compileCel } from '#apimachinery/cel/program.ts';
+import { CelTypeError } from '#apimachinery/cel/type-errors.ts';
 import { dynType } from '#apimachinery/cel/types.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { schemaFromJsonSchemaProps } from '#apimachinery/schema-from-openapi.ts';

@@ -1,7 +1,7 @@
 import { CelSyntaxError } from '#apimachinery/cel/ast.ts';
-import { CelTypeError } from '#apimachinery/cel/checker.ts';
 import { kubernetesEnvironment } from '#apimachinery/cel/environment.ts';
 import { type CelProgram, compileCel } from '#apimachinery/cel/program.ts';
+import { CelTypeError } from '#apimachinery/cel/type-errors.ts';
 import { dynType, intType, listOf, type TypeKind } from '#apimachinery/cel/types.ts';
 
 /** What can be interpreted by a rule, with what the rule may name and must give. */

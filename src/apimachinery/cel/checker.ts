@@ -1,121 +1,28 @@
-import {
-  type CallExpr,
-  type ComprehensionExpr,
-  describeError,
-  type Expr,
-  type MapExpr,
-  type OptionalMapExpr,
-  type SelectExpr,
-  type StructExpr,
+import type {
+  CallExpr,
+  ComprehensionExpr,
+  Expr,
+  MapExpr,
+  OptionalMapExpr,
+  SelectExpr,
+  StructExpr,
 } from './ast.ts';
+import type { Checked, ResolvedCall } from './checked.ts';
 import type { CelEnvironment, StructType } from './environment.ts';
 import type { Overload } from './functions/registry.ts';
+import { AlikeParts, type LiteralPart } from './literal-parts.ts';
 import { qualifiedName } from './parser.ts';
-import {
-  boolType,
-  bytesType,
-  CelType,
-  doubleType,
-  durationType,
-  dynType,
-  errorType,
-  intType,
-  isAsGeneral,
-  listOf,
-  listType,
-  mapOf,
-  mapType,
-  nullType,
-  optionalOf,
-  optionalType,
-  Substitution,
-  sameType,
-  stringType,
-  timestampType,
-  typeOfType,
-  typeType,
-  uintType,
-} from './types.ts';
-import { typeOf } from './values.ts';
-
-/** An expression does not fit its environment; the message is one or more of `ERROR: <input>:1:6: …`. */
-export class CelTypeError extends Error {
-  override readonly name = 'CelTypeError';
-}
-
-/** It fits, and cannot be made ready to run: what stands in it cannot be converted, or is no pattern. */
-export class CelProgramError extends CelTypeError {}
-
-/** What a call does: its overloads in order, and its arguments with the receiver first. */
-export interface ResolvedCall {
-  readonly overloads: readonly Overload[];
-  readonly args: readonly Expr[];
-}
-
-export type Reference =
-  | { readonly kind: 'local' }
-  | { readonly kind: 'variable'; readonly name: string }
-  | { readonly kind: 'type'; readonly type: CelType };
-
-/** A checked expression: every node's type, and what names and calls mean. */
-export interface Checked {
-  readonly expr: Expr;
-  readonly type: CelType;
-  readonly types: ReadonlyMap<Expr, CelType>;
-  readonly references: ReadonlyMap<Expr, Reference>;
-  readonly calls: ReadonlyMap<Expr, ResolvedCall>;
-  readonly structs: ReadonlyMap<Expr, StructType>;
-  /** Names of the environment's variables that it reads. */
-  readonly variables: ReadonlySet<string>;
-  /** Parts of list and map literals that are not of the type of the first. */
-  readonly unlike: readonly Finding[];
-}
-
-/** What is wrong, and where. */
-export interface Finding {
-  readonly at: number;
-  readonly message: string;
-}
-
-interface LiteralPart {
-  readonly value: Expr;
-  readonly isOptional: boolean;
-}
-
-/** Errors told of one expression (cel-go common/errors.go). */
-const errorsMax = 100;
-
-const namedTypes: ReadonlyMap<string, CelType> = new Map(
-  [
-    boolType,
-    intType,
-    uintType,
-    doubleType,
-    stringType,
-    bytesType,
-    listType,
-    mapType,
-    nullType,
-    typeType,
-    timestampType,
-    durationType,
-    optionalType,
-  ].map((type) => [type.name, type]),
-);
+import { Scope } from './scope.ts';
+import { shownType } from './shown-type.ts';
+import { isAsGeneral, Substitution, sameType } from './substitution.ts';
+import { CelTypeError, errorTexts, type Finding } from './type-errors.ts';
+import { typeOf } from './type-of.ts';
+import { TypeParams } from './type-params.ts';
+import { boolType, type CelType, dynType, errorType, intType, listOf, mapOf, optionalOf } from './types.ts';
 
 /** Checks types (CEL specification, Type checking). Throws CelTypeError. */
 export function checkCel(expr: Expr, source: string, environment: CelEnvironment): Checked {
   return new Checker(source, environment).check(expr);
-}
-
-/** Errors by where they stand, as many as are told (cel-go common/errors.go). */
-export function errorTexts(source: string, errors: readonly Finding[]): string {
-  const texts = errors
-    .toSorted((a, b) => a.at - b.at)
-    .slice(0, errorsMax)
-    .map(({ at, message }) => describeError(source, at, message));
-  if (errors.length > errorsMax) texts.push(`${errors.length - errorsMax} more errors were truncated`);
-  return texts.join('\n');
 }
 
 class Checker {
@@ -123,21 +30,19 @@ class Checker {
   readonly #environment: CelEnvironment;
   readonly #substitution = new Substitution();
   readonly #types = new Map<Expr, CelType>();
-  readonly #references = new Map<Expr, Reference>();
   readonly #calls = new Map<Expr, ResolvedCall>();
   readonly #structs = new Map<Expr, StructType>();
-  readonly #used = new Set<string>();
-  readonly #locals: { readonly name: string; readonly type: CelType }[] = [];
+  readonly #scope: Scope;
+  readonly #params = new TypeParams();
   readonly #errors: Finding[] = [];
-  /** Values that stand in one list or map literal and must be of one type. */
-  readonly #alike: { readonly parts: readonly LiteralPart[]; readonly isList: boolean }[] = [];
-  #fresh = 0;
+  readonly #alike = new AlikeParts();
   /** In the arguments of `format`, which may be of different types anywhere (cel-go exempts them). */
   #mixes = false;
 
   constructor(source: string, environment: CelEnvironment) {
     this.#source = source;
     this.#environment = environment;
+    this.#scope = new Scope(environment);
   }
 
   check(expr: Expr): Checked {
@@ -149,11 +54,11 @@ class Checker {
       expr,
       type: types.get(expr) as CelType,
       types,
-      references: this.#references,
+      references: this.#scope.references,
       calls: this.#calls,
       structs: this.#structs,
-      variables: this.#used,
-      unlike: this.#unlike(types),
+      variables: this.#scope.used,
+      unlike: this.#alike.unlike(types, this.#substitution),
     };
   }
 
@@ -162,43 +67,13 @@ class Checker {
     if (this.#errors.length > 0) throw new CelTypeError(errorTexts(this.#source, this.#errors));
   }
 
-  /** cel-go's validator of literals (cel/validator.go), which an expression that fits otherwise meets. */
-  #unlike(types: ReadonlyMap<Expr, CelType>): Finding[] {
-    const found: Finding[] = [];
-    for (const { parts, isList } of this.#alike) {
-      let wanted: CelType | undefined;
-      for (const { value, isOptional } of parts) {
-        const whole = types.get(value) as CelType;
-        const type = isOptional ? (whole.params[0] ?? dynType) : whole;
-        wanted ??= type;
-        if (sameType(wanted, type)) continue;
-        found.push({
-          at: value.at,
-          message: `expected type '${this.#show(wanted)}' but found '${this.#show(type)}'`,
-        });
-        if (isList) break;
-      }
-    }
-    return found;
-  }
-
   #error(at: number, message: string): CelType {
     this.#errors.push({ at, message });
     return errorType;
   }
 
-  #show(type: CelType): string {
-    const shown = this.#substitution.apply(type, false);
-    if (shown.kind === 'param') return 'dyn';
-    if (shown.kind === 'timestamp') return 'timestamp';
-    if (shown.kind === 'duration') return 'duration';
-    if (shown.kind === 'null') return 'null';
-    if (shown.params.length === 0) return shown.name;
-    return `${shown.name}(${shown.params.map((param) => this.#show(param)).join(', ')})`;
-  }
-
-  #param(): CelType {
-    return new CelType('param', `_${this.#fresh++}`);
+  #shown(type: CelType): string {
+    return shownType(type, this.#substitution);
   }
 
   #infer(expr: Expr): CelType {
@@ -212,7 +87,7 @@ class Checker {
       case 'literal':
         return typeOf(expr.value);
       case 'ident':
-        return this.#name(expr, expr.name) ?? this.#undeclared(expr.at, expr.name);
+        return this.#scope.typeOf(expr, expr.name) ?? this.#undeclared(expr.at, expr.name);
       case 'select':
         return this.#select(expr);
       case 'call':
@@ -227,7 +102,7 @@ class Checker {
         return this.#comprehension(expr);
       case 'bind': {
         const value = this.#infer(expr.value);
-        return this.#within([[expr.name, value]], () => this.#infer(expr.body));
+        return this.#scope.within([[expr.name, value]], () => this.#infer(expr.body));
       }
       case 'optMap':
         return this.#optionalMap(expr);
@@ -241,51 +116,9 @@ class Checker {
     );
   }
 
-  /** Names as they are tried: `a.b` in container `x.y` is x.y.a.b, x.a.b, a.b; a leading dot means the last. */
-  #candidates(name: string): string[] {
-    if (name.startsWith('.')) return [name.slice(1)];
-    const { container } = this.#environment;
-    if (container === '') return [name];
-    const parts = container.split('.');
-    return [...parts.map((_, index) => `${parts.slice(0, parts.length - index).join('.')}.${name}`), name];
-  }
-
-  /** What a name stands for; undefined when for nothing. */
-  #name(expr: Expr, name: string): CelType | undefined {
-    for (let i = this.#locals.length - 1; i >= 0; i--) {
-      const local = this.#locals[i] as { name: string; type: CelType };
-      if (local.name !== name) continue;
-      this.#references.set(expr, { kind: 'local' });
-      return local.type;
-    }
-    for (const candidate of this.#candidates(name)) {
-      const variable = this.#environment.variables.get(candidate);
-      if (variable !== undefined) {
-        this.#references.set(expr, { kind: 'variable', name: candidate });
-        this.#used.add(candidate);
-        return variable.type;
-      }
-      const type = namedTypes.get(candidate) ?? this.#environment.structOf?.(candidate)?.type;
-      if (type !== undefined) {
-        this.#references.set(expr, { kind: 'type', type });
-        return typeOfType(type);
-      }
-    }
-    return undefined;
-  }
-
-  /** `a.b.c` that is the name of one variable, unless `a` is a variable of a comprehension. */
-  #qualified(expr: SelectExpr): CelType | undefined {
-    const name = qualifiedName(expr);
-    if (name === undefined) return undefined;
-    const [root] = name.replace(/^\./, '').split('.') as [string];
-    if (this.#locals.some((local) => local.name === root)) return undefined;
-    return this.#name(expr, name);
-  }
-
   #select(expr: SelectExpr): CelType {
     if (!expr.isTest && !expr.isOptional) {
-      const qualified = this.#qualified(expr);
+      const qualified = this.#scope.qualified(expr);
       if (qualified !== undefined) return qualified;
     }
     const operand = this.#infer(expr.operand);
@@ -317,10 +150,10 @@ class Checker {
         return field === undefined ? this.#error(at, `undefined field '${name}'`) : field.decl.type;
       }
       case 'opaque':
-        return this.#error(at, `unexpected failed resolution of '${this.#show(type)}'`);
+        return this.#error(at, `unexpected failed resolution of '${this.#shown(type)}'`);
       default:
         // Of any type then: cel-go goes on (checker/checker.go, checkSelectField).
-        this.#error(at, `type '${this.#show(type)}' does not support field selection`);
+        this.#error(at, `type '${this.#shown(type)}' does not support field selection`);
         return dynType;
     }
   }
@@ -330,7 +163,7 @@ class Checker {
     if (target !== undefined) {
       const namespace = qualifiedName(target);
       if (namespace !== undefined) {
-        for (const candidate of this.#candidates(`${namespace}.${expr.name}`)) {
+        for (const candidate of this.#scope.candidates(`${namespace}.${expr.name}`)) {
           const overloads = this.#environment.functions.get(candidate);
           if (overloads !== undefined) return this.#resolve(expr, candidate, overloads, expr.args, false);
         }
@@ -348,7 +181,7 @@ class Checker {
       this.#mixes = outer;
       return result;
     }
-    for (const candidate of this.#candidates(expr.name)) {
+    for (const candidate of this.#scope.candidates(expr.name)) {
       const overloads = this.#environment.functions.get(candidate);
       if (overloads !== undefined) return this.#resolve(expr, candidate, overloads, expr.args, false);
     }
@@ -370,7 +203,7 @@ class Checker {
       types.forEach((type, index) => {
         if (this.#substitution.assign(boolType, type)) return;
         const at = (args[index] as Expr).at;
-        wrong = this.#error(at, `expected type 'bool' but found '${this.#show(type)}'`);
+        wrong = this.#error(at, `expected type 'bool' but found '${this.#shown(type)}'`);
       });
       if (wrong !== undefined) return wrong;
     }
@@ -381,19 +214,19 @@ class Checker {
       const before = this.#substitution.snapshot();
       const renamed = new Map<string, CelType>();
       const fits = overload.params.every((param, index) =>
-        this.#substitution.assign(this.#rename(param, renamed), types[index] as CelType),
+        this.#substitution.assign(this.#params.rename(param, renamed), types[index] as CelType),
       );
       if (!fits) {
         this.#substitution.restore(before);
         continue;
       }
       fitting.push(overload);
-      const own = this.#substitution.apply(this.#rename(overload.result, renamed), false);
+      const own = this.#substitution.apply(this.#params.rename(overload.result, renamed), false);
       if (result === undefined) result = own;
       else if (!sameType(result, own)) result = dynType;
     }
     if (result === undefined) {
-      const shown = types.map((type) => this.#show(type));
+      const shown = types.map((type) => this.#shown(type));
       const receiver = isMember ? `${shown.shift()}.` : '';
       return this.#error(
         expr.at,
@@ -402,25 +235,6 @@ class Checker {
     }
     this.#calls.set(expr, { overloads: fitting, args });
     return result;
-  }
-
-  /** Type parameters of a declaration, new for each call. */
-  #rename(type: CelType, renamed: Map<string, CelType>): CelType {
-    if (type.kind === 'param') {
-      let fresh = renamed.get(type.name);
-      if (fresh === undefined) {
-        fresh = this.#param();
-        renamed.set(type.name, fresh);
-      }
-      return fresh;
-    }
-    if (type.params.length === 0) return type;
-    return new CelType(
-      type.kind,
-      type.name,
-      type.params.map((param) => this.#rename(param, renamed)),
-      type.decl,
-    );
   }
 
   /** The one type of the elements of a literal. */
@@ -436,7 +250,7 @@ class Checker {
     const resolved = this.#substitution.resolve(type);
     if (resolved.kind === 'optional') return resolved.params[0] ?? dynType;
     if (resolved.kind === 'dyn') return dynType;
-    this.#error(at, `expected type 'optional_type(${this.#show(type)})' but found '${this.#show(type)}'`);
+    this.#error(at, `expected type 'optional_type(${this.#shown(type)})' but found '${this.#shown(type)}'`);
     return type;
   }
 
@@ -446,7 +260,7 @@ class Checker {
       joined = this.#join(joined, this.#held(this.#infer(value), isOptional, value.at));
     }
     this.#mustBeAlike(elements, true);
-    return listOf(joined ?? this.#param());
+    return listOf(joined ?? this.#params.fresh());
   }
 
   #map(expr: MapExpr): CelType {
@@ -455,7 +269,7 @@ class Checker {
     for (const { key, value, isOptional } of expr.entries) {
       const keyType = this.#infer(key);
       if (!isKeyType(this.#substitution.resolve(keyType))) {
-        this.#error(key.at, `unsupported key type: ${this.#show(keyType)}`);
+        this.#error(key.at, `unsupported key type: ${this.#shown(keyType)}`);
       }
       keys = this.#join(keys, keyType);
       values = this.#join(values, this.#held(this.#infer(value), isOptional, value.at));
@@ -465,16 +279,15 @@ class Checker {
       false,
     );
     this.#mustBeAlike(expr.entries, false);
-    return mapOf(keys ?? this.#param(), values ?? this.#param());
+    return mapOf(keys ?? this.#params.fresh(), values ?? this.#params.fresh());
   }
 
   #mustBeAlike(parts: readonly LiteralPart[], isList: boolean): void {
-    if (this.#environment.mixesLiterals || this.#mixes || parts.length < 2) return;
-    this.#alike.push({ parts, isList });
+    if (!this.#environment.mixesLiterals && !this.#mixes) this.#alike.add(parts, isList);
   }
 
   #struct(expr: StructExpr): CelType {
-    for (const candidate of this.#candidates(expr.name)) {
+    for (const candidate of this.#scope.candidates(expr.name)) {
       const struct = this.#environment.structOf?.(candidate);
       if (struct === undefined) continue;
       this.#structs.set(expr, struct);
@@ -485,7 +298,7 @@ class Checker {
         else if (!this.#substitution.assign(wanted, type)) {
           this.#error(
             at,
-            `expected type of field '${name}' is '${this.#show(wanted)}' but provided type is '${this.#show(type)}'`,
+            `expected type of field '${name}' is '${this.#shown(wanted)}' but provided type is '${this.#shown(type)}'`,
           );
         }
       }
@@ -493,13 +306,6 @@ class Checker {
     }
     for (const { value } of expr.fields) this.#infer(value);
     return this.#undeclared(expr.at, expr.name);
-  }
-
-  #within<T>(locals: readonly (readonly [string, CelType])[], body: () => T): T {
-    for (const [name, type] of locals) this.#locals.push({ name, type });
-    const result = body();
-    this.#locals.length -= locals.length;
-    return result;
   }
 
   #comprehension(expr: ComprehensionExpr): CelType {
@@ -513,7 +319,7 @@ class Checker {
             [expr.first, key],
             [expr.second, element],
           ];
-    return this.#within(locals, () => {
+    return this.#scope.within(locals, () => {
       const predicate = expr.predicate === undefined ? undefined : this.#infer(expr.predicate);
       const result = expr.transform === undefined ? undefined : this.#infer(expr.transform);
       if (predicate !== undefined && !this.#substitution.assign(boolType, predicate)) {
@@ -532,9 +338,9 @@ class Checker {
         case 'transformMap':
           return mapOf(key, result as CelType);
         case 'transformMapEntry': {
-          const entry = mapOf(this.#param(), this.#param());
+          const entry = mapOf(this.#params.fresh(), this.#params.fresh());
           if (!this.#substitution.assign(entry, result as CelType)) {
-            return this.#error(expr.at, `expected type 'map' but found '${this.#show(result as CelType)}'`);
+            return this.#error(expr.at, `expected type 'map' but found '${this.#shown(result as CelType)}'`);
           }
           return entry;
         }
@@ -559,7 +365,7 @@ class Checker {
       default: {
         const error = this.#error(
           at,
-          `expression of type '${this.#show(range)}' cannot be range of a comprehension (must be list, map, or dynamic)`,
+          `expression of type '${this.#shown(range)}' cannot be range of a comprehension (must be list, map, or dynamic)`,
         );
         return [error, error];
       }
@@ -573,17 +379,17 @@ class Checker {
     result: CelType | undefined,
     [key, element]: readonly [CelType, CelType],
   ): void {
-    const found = this.#show(type);
+    const found = this.#shown(type);
     if (macro === 'all' || macro === 'exists') {
       this.#error((predicate as Expr).at, `expected type 'bool' but found '${found}'`);
       return;
     }
-    const step = this.#show(gatheredBy(macro, key, result ?? element));
+    const step = this.#shown(gatheredBy(macro, key, result ?? element));
     this.#error(at, `found no matching overload for '_?_:_' applied to '(${found}, ${step}, ${step})'`);
   }
 
   #optionalMap(expr: OptionalMapExpr): CelType {
-    const param = this.#param();
+    const param = this.#params.fresh();
     const target = this.#infer(expr.target);
     const fits = this.#substitution.assign(optionalOf(param), target);
     if (!fits) {
@@ -591,16 +397,16 @@ class Checker {
       for (const name of ['hasValue', 'value'])
         this.#error(
           expr.at,
-          `found no matching overload for '${name}' applied to '${this.#show(target)}.()'`,
+          `found no matching overload for '${name}' applied to '${this.#shown(target)}.()'`,
         );
     }
     const held = fits ? param : errorType;
-    const body = this.#within([[expr.name, held]], () => this.#infer(expr.body));
+    const body = this.#scope.within([[expr.name, held]], () => this.#infer(expr.body));
     if (!expr.isFlat) return optionalOf(body);
-    const result = optionalOf(this.#param());
+    const result = optionalOf(this.#params.fresh());
     if (this.#substitution.assign(result, body)) return result;
     // The macro is a condition: what the body gives, or else none.
-    const branches = `${this.#show(body)}, optional_type(dyn)`;
+    const branches = `${this.#shown(body)}, optional_type(dyn)`;
     return this.#error(expr.at, `found no matching overload for '_?_:_' applied to '(bool, ${branches})'`);
   }
 }

@@ -9,31 +9,28 @@ import type {
   SelectExpr,
   StructExpr,
 } from './ast.ts';
+import {
+  type Attribute,
+  branchOf,
+  fieldOf,
+  itemOf,
+  optionalFieldOf,
+  presenceOf,
+  selectField,
+} from './attributes.ts';
 import { anyCall, callCode, run } from './calls.ts';
-import { CelProgramError, type Checked } from './checker.ts';
-import { comprehensionCode, insert, Loop } from './comprehension.ts';
+import type { Checked } from './checked.ts';
+import { comprehensionCode, Loop } from './comprehension.ts';
 import type { StructType } from './environment.ts';
 import { type Code, Frame } from './frame.ts';
-import { contains, indexThrough, optionalIndex } from './functions/operators.ts';
+import { contains } from './functions/operators.ts';
 import type { Overload } from './functions/registry.ts';
 import { matches } from './functions/standard.ts';
-import {
-  ArrayList,
-  CelFault,
-  CelList,
-  CelMap,
-  JsonMap,
-  NativeMap,
-  noOverload,
-  Optional,
-  Uint,
-  type Value,
-} from './values.ts';
-
-const qualifierCost = 1;
-const listCost = 10;
-const mapCost = 30;
-const structCost = 40;
+import { JsonMap } from './json-values.ts';
+import { listCode, mapCode, structCode } from './literal-code.ts';
+import { alternative, logical } from './logic-code.ts';
+import { CelProgramError } from './type-errors.ts';
+import { ArrayList, CelFault, CelList, noOverload, Optional, Uint, type Value } from './values.ts';
 
 /** Functions that are called when the expression is compiled where their argument stands in it (cel-go interpreter/decorators.go). */
 const conversions: ReadonlySet<string> = new Set(
@@ -47,17 +44,6 @@ interface CompileOptions {
   readonly localsFrom: number;
   /** Whether what can be told to fail whenever it runs is refused, as Kubernetes does. */
   readonly refuses: boolean;
-}
-
-/**
- * What names something and looks into it. cel-go plans a chain of selections as one attribute (interpreter/planner.go,
- * attributes.go): each of them is a step, and evaluating the whole another one, which it is not where the chain is a branch of
- * `?:`, an index, or what `has` asks about.
- */
-interface Attribute {
-  readonly resolve: Code;
-  /** Of evaluating it, beside what resolving it costs. */
-  readonly evaluationCost: number;
 }
 
 interface Local {
@@ -212,7 +198,7 @@ class Compiler {
 
   #select(expr: SelectExpr): Code {
     if (this.#checked.references.has(expr)) return this.#reference(expr, '');
-    const { resolve: operand, evaluationCost } = this.#attributeOf(this.compile(expr.operand));
+    const operand = this.#attributeOf(this.compile(expr.operand));
     const { field } = expr;
     const declared = this.#checked.types.get(expr.operand)?.decl;
     const known = declared?.fields?.get(field);
@@ -221,71 +207,20 @@ class Compiler {
         return value.field(known);
       return selectField(value, field);
     };
-    if (expr.isTest) {
-      const resolve = (frame: Frame): Value => {
-        const value = operand(frame);
-        if (value instanceof CelFault) return value;
-        const found = read(value);
-        if (value instanceof Optional) {
-          const isThere = found instanceof Optional && found.value !== undefined;
-          if (isThere) frame.spend(qualifierCost);
-          return found instanceof CelFault ? found : isThere;
-        }
-        frame.spend(qualifierCost);
-        return found instanceof CelFault ? found : found !== undefined;
-      };
-      // Kubernetes takes back what a presence test costs (cel/environment/base.go), which is less than nothing after `?:`.
-      return this.#attribute({ resolve, evaluationCost: evaluationCost - 1 });
-    }
-    const absent = new CelFault(`no such key: ${field}`);
-    const resolve = expr.isOptional
-      ? (frame: Frame): Value => {
-          const value = operand(frame);
-          if (value instanceof CelFault) return value;
-          const found = read(value);
-          if (found === undefined) return Optional.none;
-          if (found instanceof CelFault) return found;
-          return spendIfThere(frame, found instanceof Optional ? found : new Optional(found));
-        }
-      : (frame: Frame): Value => {
-          const value = operand(frame);
-          if (value instanceof CelFault) return value;
-          if (value instanceof Optional) return spendIfThere(frame, read(value) ?? Optional.none);
-          frame.spend(qualifierCost);
-          const found = read(value);
-          return found === undefined ? absent : found;
-        };
-    return this.#attribute({ resolve, evaluationCost });
+    if (expr.isTest) return this.#attribute(presenceOf(operand, read));
+    return this.#attribute(expr.isOptional ? optionalFieldOf(operand, read) : fieldOf(operand, read, field));
   }
 
   #index(container: Code, key: Code, isOptional: boolean): Code {
-    const { resolve: operand, evaluationCost } = this.#attributeOf(container);
     const keyOf = this.#attributes.get(key)?.resolve ?? key;
-    const look = isOptional ? optionalIndex : indexThrough;
-    const resolve = (frame: Frame): Value => {
-      const a = operand(frame);
-      if (a instanceof CelFault) return a;
-      const mayBeAbsent = isOptional || a instanceof Optional;
-      if (a instanceof Optional && a.value === undefined) return a;
-      const b = keyOf(frame);
-      const found = b instanceof CelFault ? b : look(a, b);
-      if (mayBeAbsent) return spendIfThere(frame, found);
-      frame.spend(qualifierCost);
-      return found;
-    };
-    return this.#attribute({ resolve, evaluationCost });
+    return this.#attribute(itemOf(this.#attributeOf(container), keyOf, isOptional));
   }
 
   #conditional(condition: Code, whenTrue: Code, whenFalse: Code): Code {
     const then = this.#attributes.get(whenTrue)?.resolve ?? whenTrue;
     const otherwise = this.#attributes.get(whenFalse)?.resolve ?? whenFalse;
-    const resolve = (frame: Frame): Value => {
-      const value = condition(frame);
-      if (value === true) return then(frame);
-      if (value === false) return otherwise(frame);
-      return value instanceof CelFault ? value : noOverload;
-    };
-    return this.#attribute({ resolve, evaluationCost: 0 }, resolve);
+    const branch = branchOf(condition, then, otherwise);
+    return this.#attribute(branch, branch.resolve);
   }
 
   #call(expr: CallExpr): Code {
@@ -346,18 +281,7 @@ class Compiler {
     const codes = elements.map(({ code }) => code);
     if (this.#areConstant(codes) && !elements.some(({ isOptional }) => isOptional))
       return this.#constant(new ArrayList(codes.map((code) => code(nowhere))));
-    return (frame) => {
-      frame.spend(listCost);
-      const values: Value[] = [];
-      for (const { code, isOptional } of elements) {
-        const value = code(frame);
-        if (value instanceof CelFault) return value;
-        if (!isOptional) values.push(value);
-        else if (!(value instanceof Optional)) return noOverload;
-        else if (value.value !== undefined) values.push(value.value);
-      }
-      return new ArrayList(values);
-    };
+    return listCode(elements);
   }
 
   #map(expr: MapExpr): Code {
@@ -366,24 +290,7 @@ class Compiler {
       value: this.compile(value),
       isOptional,
     }));
-    const make = (frame: Frame): Value => {
-      frame.spend(mapCost);
-      const map = new NativeMap();
-      for (const entry of entries) {
-        const key = entry.key(frame);
-        if (key instanceof CelFault) return key;
-        let value = entry.value(frame);
-        if (value instanceof CelFault) return value;
-        if (entry.isOptional) {
-          if (!(value instanceof Optional)) return noOverload;
-          if (value.value === undefined) continue;
-          value = value.value;
-        }
-        const fault = insert(map, key, value);
-        if (fault !== undefined) return fault;
-      }
-      return map;
-    };
+    const make = mapCode(entries);
     const isConstant =
       this.#areConstant(entries.flatMap(({ key, value }) => [key, value])) &&
       !entries.some(({ isOptional }) => isOptional);
@@ -396,18 +303,7 @@ class Compiler {
       code: this.compile(value),
       isOptional,
     }));
-    return (frame) => {
-      frame.spend(structCost);
-      const values = new Map<string, Value>();
-      for (const { name, code, isOptional } of fields) {
-        const value = code(frame);
-        if (value instanceof CelFault) return value;
-        if (!isOptional) values.set(name, value);
-        else if (!(value instanceof Optional)) return noOverload;
-        else if (value.value !== undefined) values.set(name, value.value);
-      }
-      return struct.make(values);
-    };
+    return structCode(fields, struct);
   }
 
   #bind(expr: BindExpr): Code {
@@ -470,12 +366,6 @@ class Compiler {
 
 const noCode: Code = () => noOverload;
 
-/** A step that is taken where there is something (cel-go's QualifyIfPresent). */
-function spendIfThere(frame: Frame, found: Value): Value {
-  if (found instanceof Optional && found.value !== undefined) frame.spend(qualifierCost);
-  return found;
-}
-
 /** What cel-go puts into a set: scalars but bytes. */
 function isHashable(value: Value): boolean {
   return (
@@ -486,41 +376,3 @@ function isHashable(value: Value): boolean {
 }
 
 const nowhere = new Frame([], Number.POSITIVE_INFINITY);
-
-const unsupportedIndex = new CelFault("unsupported index type 'string' in list");
-
-/** Undefined when absent, as it is in whatever has no fields (cel-go interpreter refQualify). */
-function selectField(value: Value, field: string): Value | undefined {
-  if (value instanceof CelMap) return value.get(field);
-  if (value instanceof Optional) {
-    if (value.value === undefined) return value;
-    const found = selectField(value.value, field);
-    if (found === undefined) return Optional.none;
-    return found instanceof CelFault || found instanceof Optional ? found : new Optional(found);
-  }
-  return value instanceof CelList ? unsupportedIndex : undefined;
-}
-
-/** `&&` (decided by false) and `||` (decided by true): either side may decide, whatever the other one says. */
-function logical(left: Code, right: Code, decisive: boolean): Code {
-  return (frame) => {
-    const a = left(frame);
-    if (a === decisive) return decisive;
-    const b = right(frame);
-    if (b === decisive) return decisive;
-    if (a === !decisive && b === !decisive) return b;
-    if (a instanceof CelFault) return a;
-    return b instanceof CelFault ? b : noOverload;
-  };
-}
-
-/** `or` and `orValue`: the other side only where the first holds nothing. They are no steps (cel-go cel/library.go). */
-function alternative(target: Code, other: Code, keepsOptional: boolean): Code {
-  return (frame) => {
-    const value = target(frame);
-    if (value instanceof CelFault) return value;
-    if (!(value instanceof Optional)) return noOverload;
-    if (value.value === undefined) return other(frame);
-    return keepsOptional ? value : value.value;
-  };
-}

@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { CelTypeError, checkCel } from './checker.ts';
+import { checkCel } from './checker.ts';
 import type { CelEnvironment, Variable } from './environment.ts';
+import { equalValues } from './equality.ts';
 import { kubernetesFunctions } from './functions/libraries.ts';
 import { FunctionTable } from './functions/registry.ts';
 import { parseCel } from './parser.ts';
 import { CelProgram } from './program.ts';
+import { CelTypeError } from './type-errors.ts';
+import { typeOf } from './type-of.ts';
+import { parseType } from './type-text.ts';
 import {
   boolType,
   bytesType,
@@ -20,13 +24,12 @@ import {
   nullType,
   opaqueNamed,
   optionalOf,
-  parseType,
   stringType,
   timestampType,
   typeOfType,
   uintType,
 } from './types.ts';
-import { ArrayList, CelFault, equalValues, NativeMap, typeOf, Uint, type Value } from './values.ts';
+import { ArrayList, CelFault, NativeMap, Uint, type Value } from './values.ts';
 
 interface ProtoValue {
   readonly [kind: string]: unknown;

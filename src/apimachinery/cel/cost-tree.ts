@@ -1,9 +1,10 @@
 import type { ComprehensionExpr, Expr } from './ast.ts';
-import type { Checked } from './checker.ts';
+import type { Checked } from './checked.ts';
 import type { CelEnvironment } from './environment.ts';
 import type { Overload } from './functions/registry.ts';
+import { codePointCount } from './sizes.ts';
 import { boolType, type CelType, dynType, intType, listOf, mapOf } from './types.ts';
-import { codePointCount, type Value } from './values.ts';
+import type { Value } from './values.ts';
 
 /**
  * An expression as cel-go reckons with it: macros expanded into folds, optional selections into calls. Estimates of costs follow

@@ -1,9 +1,10 @@
 import type { Schema } from '../schema.ts';
-import { parseTimestamp, parseWordedDuration } from './time.ts';
 import {
   boolType,
   bytesType,
   CelType,
+  type Decl,
+  type DeclField,
   doubleType,
   durationType,
   dynType,
@@ -13,30 +14,6 @@ import {
   stringType,
   timestampType,
 } from './types.ts';
-import { CelFault, Duration, Timestamp, type Value } from './values.ts';
-
-export interface DeclField {
-  readonly jsonName: string;
-  readonly decl: Decl;
-}
-
-/** What a structural schema declares to expressions (Kubernetes' DeclType): a type, and the sizes that costs need. */
-export interface Decl {
-  readonly kind: 'object' | 'map' | 'list' | 'scalar' | 'double' | 'dyn';
-  readonly type: CelType;
-  /** Of a list its items, of a map its values. */
-  readonly element?: Decl | undefined;
-  /** Of an object, by their names in expressions. */
-  readonly fields?: ReadonlyMap<string, DeclField> | undefined;
-  /** The most elements, entries or bytes that a value can have; 0 for what Kubernetes does not count. */
-  readonly maxElements: number;
-  /** Bytes of the shortest JSON. */
-  readonly minBytes: number;
-  readonly listType?: 'set' | 'map' | undefined;
-  readonly listMapKeys?: readonly string[] | undefined;
-  /** For strings that expressions see as something else. */
-  readonly fromString?: ((text: string) => Value) | undefined;
-}
 
 /** Bytes of the largest request that Kubernetes' estimates reckon with. */
 export const requestBytesMax = 3 * 1024 * 1024;
@@ -195,7 +172,7 @@ function stringDecl(schema: Schema): Decl {
         type: bytesType,
         maxElements: maxLength === undefined ? requestBytesMax - 2 : positive(maxLength),
         minBytes: 2,
-        fromString: bytesOf,
+        format,
       };
     case 'duration':
       return {
@@ -203,7 +180,7 @@ function stringDecl(schema: Schema): Decl {
         type: durationType,
         maxElements: timeTextMax,
         minBytes: 3,
-        fromString: durationOf,
+        format,
       };
     case 'date':
       return {
@@ -211,7 +188,7 @@ function stringDecl(schema: Schema): Decl {
         type: timestampType,
         maxElements: dateTextMax,
         minBytes: 12,
-        fromString: dateOf,
+        format,
       };
     case 'date-time':
       return {
@@ -219,7 +196,7 @@ function stringDecl(schema: Schema): Decl {
         type: timestampType,
         maxElements: timeTextMax,
         minBytes: 21,
-        fromString: timeOf,
+        format,
       };
   }
   let maxElements = requestBytesMax - 2;
@@ -228,32 +205,4 @@ function stringDecl(schema: Schema): Decl {
     maxElements = Math.max(...allowed.map((one) => (typeof one === 'string' ? Buffer.byteLength(one) : 0)));
   }
   return { kind: 'scalar', type: stringType, maxElements, minBytes: 2 };
-}
-
-function timeOf(text: string): Value {
-  return timestampOf(text) ?? new CelFault(`Invalid date-time formatted string ${text}`);
-}
-
-function dateOf(text: string): Value {
-  return timestampOf(`${text}T00:00:00Z`) ?? new CelFault(`Invalid date formatted string ${text}`);
-}
-
-function timestampOf(text: string): Timestamp | undefined {
-  const found = parseTimestamp(text);
-  return found === undefined ? undefined : new Timestamp(found.nanos, found.offsetMinutes);
-}
-
-function durationOf(text: string): Value {
-  const nanos = parseWordedDuration(text);
-  return nanos === undefined ? new CelFault(`Invalid duration ${text}`) : new Duration(nanos);
-}
-
-/** base64 in the alphabet for URLs, although the schema takes the other (kube-openapi strfmt). */
-function bytesOf(text: string): Value {
-  const wrong = text.search(/[^A-Za-z0-9_=\r\n-]/);
-  if (wrong >= 0) {
-    const why = `illegal base64 data at input byte ${Buffer.byteLength(text.slice(0, wrong))}`;
-    return new CelFault(`Invalid byte formatted string ${text}: ${why}`);
-  }
-  return new Uint8Array(Buffer.from(text, 'base64url'));
 }

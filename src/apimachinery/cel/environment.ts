@@ -1,7 +1,6 @@
-import type { Decl } from './decl.ts';
 import { kubernetesFunctions } from './functions/libraries.ts';
 import type { FunctionTable } from './functions/registry.ts';
-import type { CelType } from './types.ts';
+import type { CelType, Decl } from './types.ts';
 import type { CelMap, Value } from './values.ts';
 
 export interface Variable {

@@ -1,10 +1,9 @@
-import type { Checked } from './checker.ts';
+import type { Checked } from './checked.ts';
 import { accumulator, type CostCall, type CostFold, type CostNode, costTreeOf } from './cost-tree.ts';
-import type { Decl } from './decl.ts';
 import type { CelEnvironment } from './environment.ts';
 import { plus, times, union } from './functions/costs.ts';
 import { type EstimatedArgument, fixed, type Overload, type Range } from './functions/registry.ts';
-import type { CelType } from './types.ts';
+import type { CelType, Decl } from './types.ts';
 
 /** Sizes of the keys and values in a list or map. */
 interface EntrySizes {

@@ -1,6 +1,6 @@
 import type { CallExpr, Expr, ListExpr } from './ast.ts';
-import type { Finding } from './checker.ts';
 import { clauseAt } from './functions/format-text.ts';
+import type { Finding } from './type-errors.ts';
 import { type CelType, dynType, type TypeKind } from './types.ts';
 
 const integers: readonly TypeKind[] = ['int', 'uint'];

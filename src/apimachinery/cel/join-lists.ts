@@ -1,17 +1,9 @@
-import type { Decl } from './decl.ts';
-import {
-  CelFault,
-  type CelList,
-  canonicalText,
-  JoinedList,
-  JsonList,
-  JsonMap,
-  jsonOrNull,
-  listDeclOf,
-  listMapKey,
-  typeOf,
-  type Value,
-} from './values.ts';
+import { canonicalJson } from '../canonical-json.ts';
+import { listMapKey } from './equality.ts';
+import { JoinedList, JsonList, JsonMap, jsonOrNull, listDeclOf, valueOfJson } from './json-values.ts';
+import { typeOf } from './type-of.ts';
+import type { Decl } from './types.ts';
+import { CelFault, type CelList, type Value } from './values.ts';
 
 /**
  * Lists joined by `+`. In a list of type set or map, what is in both stands once, where it stood in `a`; items of a map
@@ -28,7 +20,7 @@ export function joinLists(a: CelList, b: CelList): CelList {
   const keyOf =
     decl.listType === 'map'
       ? (item: Value) => listMapKey(item, decl)
-      : (item: Value) => canonicalText(jsonOrNull(item));
+      : (item: Value) => canonicalJson(jsonOrNull(item));
   const joined = new Map(a.toArray().map((item) => [keyOf(item), item]));
   for (const [index, item] of retyped(added, decl).entries()) {
     const key = item instanceof CelFault ? `${index}. added` : keyOf(item);
@@ -68,13 +60,13 @@ function retype(item: Value, decl: Decl): Value {
   }
 }
 
-function retypeScalar(item: Value, { type, fromString }: Decl): Value {
-  const { kind } = type;
+function retypeScalar(item: Value, decl: Decl): Value {
+  const { kind } = decl.type;
   if (kind === 'int' || kind === 'bool')
     return typeOf(item).kind === kind
       ? item
       : new CelFault(`invalid data, expected ${kind}, got ${goTypeOf(item)}`);
-  if (typeof item === 'string') return fromString?.(item) ?? item;
+  if (typeof item === 'string') return valueOfJson(item, decl);
   return new CelFault(`invalid data, expected string, got ${goTypeOf(item)}`);
 }
 

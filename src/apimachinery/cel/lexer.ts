@@ -1,6 +1,5 @@
 import { CelSyntaxError, describeError } from './ast.ts';
-import type { Value } from './values.ts';
-import { Uint } from './values.ts';
+import { Uint, type Value } from './values.ts';
 
 export interface Token {
   readonly type: 'ident' | 'quoted' | 'literal' | 'punctuation' | 'end';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CelTypeError } from './checker.ts';
 import { kubernetesEnvironment } from './environment.ts';
 import { compileCel } from './program.ts';
+import { CelTypeError } from './type-errors.ts';
 import { stringType } from './types.ts';
 
 const environment = kubernetesEnvironment(new Map([['name', { type: stringType }]]));

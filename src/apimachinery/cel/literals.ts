@@ -1,8 +1,9 @@
 import type { Expr } from './ast.ts';
-import { CelTypeError, type Checked, errorTexts, type Finding } from './checker.ts';
+import type { Checked } from './checked.ts';
 import { checkFormat } from './format-check.ts';
 import { matches, toTimestamp } from './functions/standard.ts';
 import { parseGoDuration } from './time.ts';
+import { CelTypeError, errorTexts, type Finding } from './type-errors.ts';
 import { CelFault, type Value } from './values.ts';
 
 /** Calls whose argument can be told to be wrong when it stands in the expression, with which one it is. */

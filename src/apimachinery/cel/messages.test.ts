@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { CelProgramError } from './checker.ts';
 import { kubernetesEnvironment } from './environment.ts';
+import { JsonMap } from './json-values.ts';
 import { compileCel } from './program.ts';
+import { CelProgramError } from './type-errors.ts';
 import { dynType, opaqueNamed } from './types.ts';
-import { ArrayList, type CelFault, JsonMap, type Value } from './values.ts';
+import { ArrayList, type CelFault, type Value } from './values.ts';
 
 const environment = kubernetesEnvironment(
   new Map([

@@ -1,10 +1,12 @@
 import { CelSyntaxError } from './ast.ts';
-import { CelProgramError, CelTypeError, type Checked, checkCel } from './checker.ts';
+import type { Checked } from './checked.ts';
+import { checkCel } from './checker.ts';
 import { compileChecked } from './compile.ts';
 import type { CelEnvironment } from './environment.ts';
 import { type Code, Frame } from './frame.ts';
 import { checkLiterals } from './literals.ts';
 import { parseCel } from './parser.ts';
+import { CelProgramError, CelTypeError } from './type-errors.ts';
 import type { CelType } from './types.ts';
 import type { Value } from './values.ts';
 

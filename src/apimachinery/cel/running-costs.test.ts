@@ -4,8 +4,8 @@ import type { JsonObject } from '../json.ts';
 import { schemaFromJsonSchemaProps } from '../schema-from-openapi.ts';
 import { declOf } from './decl.ts';
 import { CelCostError } from './frame.ts';
+import { valueOfJson } from './json-values.ts';
 import { rulesOf } from './rules/rule-program.ts';
-import { valueOfJson } from './values.ts';
 
 const integer = { type: 'integer' };
 const properties: JsonObject = {

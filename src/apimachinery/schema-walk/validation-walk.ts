@@ -8,8 +8,8 @@ import {
   tooMany,
   typeInvalid,
 } from '../field-error.ts';
-import { goRegexp, RegexpCostError } from '../go-regexp.ts';
-import { RegexpSyntaxError } from '../go-regexp-syntax.ts';
+import { goRegexp, RegexpCostError } from '../go-regexp/go-regexp.ts';
+import { RegexpSyntaxError } from '../go-regexp/syntax-error.ts';
 import { equalJson, isJsonObject, type JsonObject, type JsonValue } from '../json.ts';
 import { dns1035Label } from '../names.ts';
 import type { ValueValidation } from '../schema.ts';

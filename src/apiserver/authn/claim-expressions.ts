@@ -1,8 +1,9 @@
 import { kubernetesEnvironment } from '#apimachinery/cel/environment.ts';
 import { CelCostError } from '#apimachinery/cel/frame.ts';
+import { JsonMap } from '#apimachinery/cel/json-values.ts';
 import type { CelProgram } from '#apimachinery/cel/program.ts';
 import { boolType, dynType, listOf, mapOf, nullType, stringType } from '#apimachinery/cel/types.ts';
-import { CelFault, CelList, JsonMap, type Value } from '#apimachinery/cel/values.ts';
+import { CelFault, CelList, type Value } from '#apimachinery/cel/values.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { expressionOf } from '../admission/policies/expressions.ts';
 import { mapDecl, objectDecl, textDecl, textsDecl } from '../cel-declarations.ts';

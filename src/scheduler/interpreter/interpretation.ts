@@ -6,8 +6,9 @@ import {
 import type { ResourceInterpreterCustomization } from '#api/policy/resource-interpreter-customization.ts';
 import type { AggregatedStatusItem, NodeClaim } from '#api/work/resource-binding.ts';
 import { CelCostError } from '#apimachinery/cel/frame.ts';
+import { jsonOfValue, valueOfJson } from '#apimachinery/cel/json-values.ts';
 import type { CelProgram } from '#apimachinery/cel/program.ts';
-import { CelFault, jsonOfValue, type Value, valueOfJson } from '#apimachinery/cel/values.ts';
+import { CelFault, type Value } from '#apimachinery/cel/values.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { parseQuantity, quantityNumber } from '#apimachinery/quantity.ts';

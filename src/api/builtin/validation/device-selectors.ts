@@ -1,9 +1,9 @@
-import { type Decl, objectOf } from '#apimachinery/cel/decl.ts';
+import { objectOf } from '#apimachinery/cel/decl.ts';
 import { kubernetesEnvironment } from '#apimachinery/cel/environment.ts';
 import { estimateCost } from '#apimachinery/cel/estimate.ts';
 import { quantityType } from '#apimachinery/cel/functions/quantities.ts';
 import { type CelProgram, compileCel, compileFault } from '#apimachinery/cel/program.ts';
-import { boolType, dynType, mapOf, stringType } from '#apimachinery/cel/types.ts';
+import { boolType, type Decl, dynType, mapOf, stringType } from '#apimachinery/cel/types.ts';
 import { forbiddenField, invalid, required, tooLong, tooMany } from '#apimachinery/field-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { objectAt, objectsAt, textAt } from '../read.ts';

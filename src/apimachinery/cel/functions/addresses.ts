@@ -1,6 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import { sizeOf } from '../sizes.ts';
 import { opaqueNamed } from '../types.ts';
-import { CelFault, noOverload, Opaque, sizeOf, type Value } from '../values.ts';
+import { CelFault, noOverload, Opaque, type Value } from '../values.ts';
 import { constantCost, textFactor, traversal } from './costs.ts';
 import type { CostModel, FunctionTable } from './registry.ts';
 

@@ -1,4 +1,5 @@
-import { CelList, CelMap, Opaque, sizeOf, type Value, weightOf } from '../values.ts';
+import { sizeOf, weightOf } from '../sizes.ts';
+import { CelList, CelMap, Opaque, type Value } from '../values.ts';
 import { type CostModel, type EstimatedArgument, fixed, type Range } from './registry.ts';
 
 /** Cost of looking at one character (cel-go's StringTraversalCostFactor). */

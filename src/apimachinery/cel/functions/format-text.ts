@@ -1,6 +1,7 @@
 import { formatDuration, formatTimestamp } from '../time.ts';
+import { typeOf } from '../type-of.ts';
 import { CelType } from '../types.ts';
-import { CelFault, CelList, CelMap, Duration, Timestamp, typeOf, Uint, type Value } from '../values.ts';
+import { CelFault, CelList, CelMap, Duration, Timestamp, Uint, type Value } from '../values.ts';
 import { goQuoted } from './go-quoted.ts';
 import { compareText } from './operators.ts';
 import { showDouble } from './standard.ts';

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { CelSyntaxError } from '../ast.ts';
-import { CelTypeError } from '../checker.ts';
 import { kubernetesEnvironment } from '../environment.ts';
 import { estimateCost } from '../estimate.ts';
 import { CelCostError } from '../frame.ts';
+import { JsonMap } from '../json-values.ts';
 import { compileCel } from '../program.ts';
+import { CelTypeError } from '../type-errors.ts';
 import { dynType, intType, listOf, stringType } from '../types.ts';
-import { ArrayList, CelFault, JsonMap } from '../values.ts';
+import { ArrayList, CelFault } from '../values.ts';
 
 const environment = kubernetesEnvironment(new Map());
 

@@ -1,4 +1,7 @@
-import { ArrayList, CelFault, CelList, equalValues, sizeOf, typeOf, type Value } from '../values.ts';
+import { equalValues } from '../equality.ts';
+import { sizeOf } from '../sizes.ts';
+import { typeOf } from '../type-of.ts';
+import { ArrayList, CelFault, CelList, type Value } from '../values.ts';
 import { plus, scaled, textFactor, times } from './costs.ts';
 import { compareValues, unordered } from './operators.ts';
 import { type CostModel, type EstimatedArgument, type FunctionTable, fixed, type Range } from './registry.ts';

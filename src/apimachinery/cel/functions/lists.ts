@@ -1,4 +1,6 @@
-import { CelFault, type CelList, Duration, equalValues, sizeOf, Uint, type Value } from '../values.ts';
+import { equalValues } from '../equality.ts';
+import { sizeOf } from '../sizes.ts';
+import { CelFault, type CelList, Duration, Uint, type Value } from '../values.ts';
 import { listTraversal, plus, scaled, times } from './costs.ts';
 import { compareValues, contains, unordered } from './operators.ts';
 import { type CostModel, type FunctionTable, fixed } from './registry.ts';

@@ -1,7 +1,8 @@
 import { dns1035Label, dns1123Label, dns1123Subdomain, labelKey, labelValue } from '../../names.ts';
 import { hasStringFormat } from '../../schema-walk/formats.ts';
+import { sizeOf } from '../sizes.ts';
 import { opaqueNamed } from '../types.ts';
-import { ArrayList, Opaque, Optional, sizeOf, type Value } from '../values.ts';
+import { ArrayList, Opaque, Optional, type Value } from '../values.ts';
 import { regexFactor, scaled, textFactor } from './costs.ts';
 import type { CostModel, FunctionTable } from './registry.ts';
 

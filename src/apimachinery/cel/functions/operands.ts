@@ -1,5 +1,6 @@
+import { typeOf } from '../type-of.ts';
 import type { TypeKind } from '../types.ts';
-import { CelFault, noOverload, typeOf, type Value } from '../values.ts';
+import { CelFault, noOverload, type Value } from '../values.ts';
 
 const numbers: readonly TypeKind[] = ['int', 'uint', 'double'];
 const ordered: readonly TypeKind[] = [...numbers, 'bool', 'bytes', 'string', 'timestamp', 'duration'];

@@ -1,19 +1,18 @@
+import { equalValues } from '../equality.ts';
 import { joinLists } from '../join-lists.ts';
+import { JsonList, JsonMap } from '../json-values.ts';
 import { intMax, intMin, uintMax } from '../lexer.ts';
 import { durationMax, timestampMax, timestampMin } from '../time.ts';
+import { typeOf } from '../type-of.ts';
 import {
   CelFault,
   CelList,
   CelMap,
   Duration,
-  equalValues,
-  JsonList,
-  JsonMap,
   noOverload,
   Opaque,
   Optional,
   Timestamp,
-  typeOf,
   Uint,
   type Value,
 } from '../values.ts';

@@ -1,9 +1,6 @@
-import {
-  type AssertKind,
-  parseGoRegexp,
-  type RegexpNode,
-  RegexpSyntaxError,
-} from '../../go-regexp-syntax.ts';
+import { parseGoRegexp } from '../../go-regexp/parse-regexp.ts';
+import type { AssertKind, RegexpNode } from '../../go-regexp/regexp-node.ts';
+import { RegexpSyntaxError } from '../../go-regexp/syntax-error.ts';
 import { ArrayList, CelFault, type Value } from '../values.ts';
 import { matching } from './costs.ts';
 import type { FunctionTable } from './registry.ts';

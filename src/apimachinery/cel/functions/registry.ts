@@ -1,4 +1,5 @@
-import { CelType, parseType, splitTypes, type TypeKind } from '../types.ts';
+import { parseType, splitTypes } from '../type-text.ts';
+import { CelType, type TypeKind } from '../types.ts';
 import {
   CelList,
   CelMap,

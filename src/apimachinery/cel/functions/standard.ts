@@ -1,5 +1,6 @@
-import { goRegexp, RegexpCostError } from '../../go-regexp.ts';
-import { RegexpSyntaxError } from '../../go-regexp-syntax.ts';
+import { goRegexp, RegexpCostError } from '../../go-regexp/go-regexp.ts';
+import { RegexpSyntaxError } from '../../go-regexp/syntax-error.ts';
+import { codePointCount } from '../sizes.ts';
 import {
   type DateParts,
   datePartsIn,
@@ -11,16 +12,15 @@ import {
   timestampMax,
   timestampMin,
 } from '../time.ts';
+import { typeOf } from '../type-of.ts';
 import { durationType, timestampType } from '../types.ts';
 import {
   CelFault,
   type CelList,
   type CelMap,
-  codePointCount,
   Duration,
   noOverload,
   Timestamp,
-  typeOf,
   Uint,
   type Value,
 } from '../values.ts';

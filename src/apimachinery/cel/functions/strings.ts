@@ -1,4 +1,5 @@
-import { ArrayList, CelFault, type CelList, codePointCount, sizeOf, type Value } from '../values.ts';
+import { codePointCount, sizeOf } from '../sizes.ts';
+import { ArrayList, CelFault, type CelList, type Value } from '../values.ts';
 import { listTraversal, plus, textFactor, times, traversal, unreckonedText } from './costs.ts';
 import { formatText } from './format-text.ts';
 import { showKey } from './operators.ts';

@@ -1,9 +1,9 @@
 import type { CelRule, Schema } from '../../schema.ts';
-import { type Decl, declOf } from '../decl.ts';
+import { declOf } from '../decl.ts';
 import { type CelEnvironment, kubernetesEnvironment } from '../environment.ts';
 import { estimateCost } from '../estimate.ts';
 import { type CelProgram, checkedCel, compileFault, programOf } from '../program.ts';
-import { optionalOf } from '../types.ts';
+import { type Decl, optionalOf } from '../types.ts';
 
 /** A rule of x-kubernetes-validations, compiled; `error` where it does not compile, in Kubernetes' words. */
 export interface RuleProgram {

@@ -1,10 +1,13 @@
 import { duplicate, type FieldError, forbiddenField, invalid, required } from '../../field-error.ts';
 import { equalJson, isJsonObject, type JsonObject, type JsonValue } from '../../json.ts';
 import type { CelRule, Schema } from '../../schema.ts';
-import { type Decl, declOf } from '../decl.ts';
+import { declOf } from '../decl.ts';
+import { listMapKey } from '../equality.ts';
 import { CelCostError } from '../frame.ts';
+import { valueOfJson } from '../json-values.ts';
 import type { CelProgram } from '../program.ts';
-import { CelFault, listMapKey, Optional, type Value, valueOfJson } from '../values.ts';
+import type { Decl } from '../types.ts';
+import { CelFault, Optional, type Value } from '../values.ts';
 import { hasRules } from './has-rules.ts';
 import { type RuleProgram, rulesOf } from './rule-program.ts';
 

@@ -1,6 +1,7 @@
 import { CelCostError } from '#apimachinery/cel/frame.ts';
+import { JsonMap } from '#apimachinery/cel/json-values.ts';
 import type { CelProgram } from '#apimachinery/cel/program.ts';
-import { CelFault, CelMap, JsonMap, type Value } from '#apimachinery/cel/values.ts';
+import { CelFault, CelMap, type Value } from '#apimachinery/cel/values.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { type CelAuthorizer, requestResourceCheck } from './cel-authorizer.ts';

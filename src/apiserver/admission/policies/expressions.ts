@@ -1,7 +1,7 @@
 import type { CelEnvironment } from '#apimachinery/cel/environment.ts';
 import { type CelProgram, checkedCel, compileFault, programOf } from '#apimachinery/cel/program.ts';
 import { type CelType, dynType } from '#apimachinery/cel/types.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { asObjects, asText, type JsonValue } from '#apimachinery/json.ts';
 
 /** An expression that compiled, or why it did not. */
 export type Expression =
@@ -40,9 +40,9 @@ export function namedExpressions(
   value: JsonValue | undefined,
   compile: (source: string) => Expression,
 ): NamedExpression[] {
-  return objectsOf(value).map((one) => ({
-    name: textOf(one['name']),
-    expression: compile(textOf(one['expression'])),
+  return asObjects(value).map((one) => ({
+    name: asText(one['name']),
+    expression: compile(asText(one['expression'])),
   }));
 }
 
@@ -53,23 +53,11 @@ export function compileVariables(
 ): { readonly list: readonly NamedExpression[]; readonly types: ReadonlyMap<string, CelType> } {
   const types = new Map<string, CelType>();
   const list = namedExpressions(value, () => ({ source: '', error: '' })).map(({ name }, index) => {
-    const source = textOf(objectsOf(value)[index]?.['expression']);
+    const source = asText(asObjects(value)[index]?.['expression']);
     const expression = expressionOf(source, environmentWith(new Map(types)), []);
     // One that does not compile is of any type for those that name it: what is wrong with it is told once.
     if (source.trim() !== '') types.set(name, expression.program?.type ?? dynType);
     return { name, expression };
   });
   return { list, types };
-}
-
-export function objectsOf(value: JsonValue | undefined): JsonObject[] {
-  return Array.isArray(value) ? value.filter(isJsonObject) : [];
-}
-
-export function objectOf(value: JsonValue | undefined): JsonObject {
-  return isJsonObject(value) ? value : {};
-}
-
-export function textOf(value: JsonValue | undefined): string {
-  return typeof value === 'string' ? value : '';
 }

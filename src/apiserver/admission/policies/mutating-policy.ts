@@ -1,8 +1,16 @@
 import type { StructType } from '#apimachinery/cel/environment.ts';
 import { FunctionTable } from '#apimachinery/cel/functions/registry.ts';
+import { jsonOfValue } from '#apimachinery/cel/json-values.ts';
 import { boolType, CelType, dynType, listOf, stringType } from '#apimachinery/cel/types.ts';
-import { CelFault, CelList, CelMap, jsonOfValue, NativeMap, type Value } from '#apimachinery/cel/values.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { CelFault, CelList, CelMap, NativeMap, type Value } from '#apimachinery/cel/values.ts';
+import {
+  asObject,
+  asObjects,
+  asText,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+} from '#apimachinery/json.ts';
 import type { PolicyErrorType } from '../admission-metrics.ts';
 import {
   BudgetError,
@@ -17,9 +25,6 @@ import {
   expressionOf,
   type NamedExpression,
   namedExpressions,
-  objectOf,
-  objectsOf,
-  textOf,
 } from './expressions.ts';
 import { conditionsHold } from './match-conditions.ts';
 import { policyEnvironment } from './policy-environment.ts';
@@ -102,7 +107,7 @@ const functions = new FunctionTable().add(['jsonpatch.escapeKey(string) string']
 
 /** Compiles a policy's spec (KEP-3962); what does not compile stands in it as an error. */
 export function compileMutatingPolicy(spec: JsonObject): MutatingPolicy {
-  const paramKind = spec['paramKind'] === undefined ? undefined : objectOf(spec['paramKind']);
+  const paramKind = spec['paramKind'] === undefined ? undefined : asObject(spec['paramKind']);
   const uses = { params: paramKind !== undefined, namespaceObject: true, authorizer: true };
   const variables = compileVariables(spec['variables'], (own) => policyEnvironment({ ...uses, own }));
   const plain = policyEnvironment({ ...uses, own: variables.types });
@@ -117,9 +122,9 @@ export function compileMutatingPolicy(spec: JsonObject): MutatingPolicy {
       expressionOf(source.trim(), conditions, [boolType]),
     ),
     variables: variables.list,
-    mutations: objectsOf(spec['mutations']).map((mutation): Mutation => {
+    mutations: asObjects(spec['mutations']).map((mutation): Mutation => {
       const isPatch = mutation['patchType'] === 'JSONPatch';
-      const source = textOf(objectOf(mutation[isPatch ? 'jsonPatch' : 'applyConfiguration'])['expression']);
+      const source = asText(asObject(mutation[isPatch ? 'jsonPatch' : 'applyConfiguration'])['expression']);
       return {
         type: isPatch ? 'JSONPatch' : 'ApplyConfiguration',
         expression: expressionOf(source.trim(), environment, [

@@ -1,4 +1,4 @@
-import type { JsonObject } from '#apimachinery/json.ts';
+import { asObject, asText, type JsonObject } from '#apimachinery/json.ts';
 import { labelSelectorOf } from '#apimachinery/label-selector.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
@@ -7,7 +7,6 @@ import { objectKey, rangePrefix } from '#storage/keys.ts';
 import { servedObjectOf } from '../../registry/conversion.ts';
 import { headerOf } from '../../registry/stored-object.ts';
 import type { Workspace } from '../../workspace/workspace.ts';
-import { objectOf, textOf } from './expressions.ts';
 
 /** A policy or binding cannot be followed as it is written; the message says why. */
 export class PolicyConfigurationError extends Error {
@@ -41,8 +40,8 @@ export function paramsFor(
 }
 
 function servedKind(paramKind: JsonObject, workspace: Workspace): ServedResource {
-  const apiVersion = textOf(paramKind['apiVersion']);
-  const kind = textOf(paramKind['kind']);
+  const apiVersion = asText(paramKind['apiVersion']);
+  const kind = asText(paramKind['kind']);
   const slash = apiVersion.indexOf('/');
   const group = slash < 0 ? '' : apiVersion.slice(0, slash);
   const served = workspace.scheme.lookupKind(group, apiVersion.slice(slash + 1), kind);
@@ -53,7 +52,7 @@ function servedKind(paramKind: JsonObject, workspace: Workspace): ServedResource
 }
 
 function namespaceOf({ definition }: ServedResource, paramRef: JsonObject, requestNamespace: string): string {
-  const named = textOf(paramRef['namespace']);
+  const named = asText(paramRef['namespace']);
   if (!definition.namespaced) {
     if (named === '') return '';
     throw new PolicyConfigurationError(
@@ -75,12 +74,12 @@ function objectsFor(
   storage: CachedStorage,
 ): KubeObject[] {
   const { storedAs } = served.definition;
-  const name = textOf(paramRef['name']);
+  const name = asText(paramRef['name']);
   if (name !== '') {
     const entry = storage.peek(objectKey({ ...storedAs, clusterId: workspace.id, namespace, name }));
     return entry === undefined ? [] : [servedObjectOf(entry, served)];
   }
-  const selector = labelSelectorOf(objectOf(paramRef['selector']));
+  const selector = labelSelectorOf(asObject(paramRef['selector']));
   const prefix =
     namespace === '' ? rangePrefix(storedAs, workspace.id) : rangePrefix(storedAs, workspace.id, namespace);
   const found: CacheEntry[] = [];

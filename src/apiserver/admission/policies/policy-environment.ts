@@ -1,7 +1,7 @@
-import { type Decl, type DeclField, declOf, objectOf } from '#apimachinery/cel/decl.ts';
+import { declOf, objectOf } from '#apimachinery/cel/decl.ts';
 import { type CelEnvironment, kubernetesEnvironment, type Variable } from '#apimachinery/cel/environment.ts';
 import { kubernetesFunctions } from '#apimachinery/cel/functions/libraries.ts';
-import { type CelType, dynType } from '#apimachinery/cel/types.ts';
+import { type CelType, type Decl, type DeclField, dynType } from '#apimachinery/cel/types.ts';
 import {
   dynDecl as dyn,
   flagDecl as flag,

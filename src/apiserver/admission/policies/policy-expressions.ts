@@ -1,9 +1,9 @@
 import { type FieldError, invalid } from '#apimachinery/field-error.ts';
-import { equalJson, type JsonObject } from '#apimachinery/json.ts';
+import { asObject, asObjects, equalJson, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import { compileConditions } from '../webhooks/webhook-conditions.ts';
-import { type Expression, type NamedExpression, objectOf, objectsOf } from './expressions.ts';
+import type { Expression, NamedExpression } from './expressions.ts';
 import { compileMutatingPolicy } from './mutating-policy.ts';
 import { compileValidatingPolicy } from './validating-policy.ts';
 
@@ -21,8 +21,8 @@ export function policyExpressionErrors(
   old: KubeObject | undefined,
 ): FieldError[] {
   if (group !== admissionGroup) return [];
-  const spec = objectOf(object['spec']);
-  const oldSpec = old === undefined ? undefined : objectOf(old['spec']);
+  const spec = asObject(object['spec']);
+  const oldSpec = old === undefined ? undefined : asObject(old['spec']);
   switch (resource) {
     case 'validatingadmissionpolicies':
       return validatingErrors(spec, oldSpec);
@@ -30,7 +30,7 @@ export function policyExpressionErrors(
       return mutatingErrors(spec, oldSpec);
     case 'validatingwebhookconfigurations':
     case 'mutatingwebhookconfigurations':
-      return webhookErrors(objectsOf(object['webhooks']), old && objectsOf(old['webhooks']));
+      return webhookErrors(asObjects(object['webhooks']), old && asObjects(old['webhooks']));
     default:
       return [];
   }

@@ -1,11 +1,10 @@
-import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
+import { asObject, asObjects, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { everything, type LabelSelector, labelSelectorOf } from '#apimachinery/label-selector.ts';
 import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
 import type { AdmissionAttributes } from '../admission.ts';
 import { namespaceLabels } from '../request-view.ts';
 import { ruleMatches, ruleOf, type WebhookRule } from '../webhooks/webhook-configuration.ts';
-import { objectOf, objectsOf } from './expressions.ts';
 
 interface NamedRule extends WebhookRule {
   readonly resourceNames: readonly string[];
@@ -22,11 +21,11 @@ export interface MatchResources {
 
 /** Reads `matchConstraints` or `matchResources`; undefined when there are none. */
 export function matchResourcesOf(value: JsonValue | undefined): MatchResources | undefined {
-  const match = objectOf(value);
+  const match = asObject(value);
   if (Object.keys(match).length === 0) return undefined;
   return {
-    rules: objectsOf(match['resourceRules']).map(namedRuleOf),
-    excluded: objectsOf(match['excludeResourceRules']).map(namedRuleOf),
+    rules: asObjects(match['resourceRules']).map(namedRuleOf),
+    excluded: asObjects(match['excludeResourceRules']).map(namedRuleOf),
     isExact: match['matchPolicy'] === 'Exact',
     namespaceSelector: selectorOf(match['namespaceSelector']),
     objectSelector: selectorOf(match['objectSelector']),
@@ -42,7 +41,7 @@ function namedRuleOf(rule: JsonObject): NamedRule {
 }
 
 function selectorOf(value: JsonValue | undefined): LabelSelector {
-  const selector = objectOf(value);
+  const selector = asObject(value);
   return Object.keys(selector).length === 0 ? everything : labelSelectorOf(selector);
 }
 

@@ -1,11 +1,10 @@
 import { LRUCache } from 'lru-cache';
-import type { JsonObject } from '#apimachinery/json.ts';
+import { asObject, asText, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CachedStorage, CacheEntry } from '#storage/cached-storage.ts';
 import { rangePrefix } from '#storage/keys.ts';
 import { objectOf as storedObjectOf } from '../../registry/stored-object.ts';
 import type { Workspace } from '../../workspace/workspace.ts';
-import { objectOf, textOf } from './expressions.ts';
 import { type MatchResources, matchResourcesOf } from './policy-matching.ts';
 
 const workspacesMax = 1_000;
@@ -82,7 +81,7 @@ export class PolicySource<T extends object> {
     for (const entry of policies) {
       const policy = storedObjectOf(entry);
       const name = policy.metadata.name ?? '';
-      const own = bindings.filter((binding) => objectOf(binding['spec'])['policyName'] === name);
+      const own = bindings.filter((binding) => asObject(binding['spec'])['policyName'] === name);
       if (own.length > 0)
         bound.push({ name, policy: this.#compiledOf(policy), bindings: own.map(bindingOf) });
     }
@@ -90,7 +89,7 @@ export class PolicySource<T extends object> {
   }
 
   #compiledOf(policy: KubeObject): T {
-    const spec = objectOf(policy['spec']);
+    const spec = asObject(policy['spec']);
     const key = JSON.stringify(spec);
     let compiled = this.#compiled.get(key);
     if (compiled === undefined) {
@@ -102,12 +101,12 @@ export class PolicySource<T extends object> {
 }
 
 function bindingOf(binding: KubeObject): PolicyBinding {
-  const spec = objectOf(binding['spec']);
+  const spec = asObject(binding['spec']);
   const actions = spec['validationActions'];
   return {
     name: binding.metadata.name ?? '',
-    paramRef: spec['paramRef'] === undefined ? undefined : objectOf(spec['paramRef']),
+    paramRef: spec['paramRef'] === undefined ? undefined : asObject(spec['paramRef']),
     match: matchResourcesOf(spec['matchResources']),
-    actions: Array.isArray(actions) ? actions.map((action) => textOf(action)) : [],
+    actions: Array.isArray(actions) ? actions.map((action) => asText(action)) : [],
   };
 }

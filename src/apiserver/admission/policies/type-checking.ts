@@ -1,17 +1,10 @@
 import { textAt, textsAt } from '#api/builtin/read.ts';
-import { type Decl, declOf } from '#apimachinery/cel/decl.ts';
-import type { CelType } from '#apimachinery/cel/types.ts';
+import { declOf } from '#apimachinery/cel/decl.ts';
+import type { CelType, Decl } from '#apimachinery/cel/types.ts';
 import { parseApiVersion } from '#apimachinery/gvk.ts';
-import type { JsonObject } from '#apimachinery/json.ts';
+import { asObject, asObjects, asText, type JsonObject } from '#apimachinery/json.ts';
 import type { Scheme, ServedResource } from '#apimachinery/scheme.ts';
-import {
-  compileVariables,
-  type Expression,
-  expressionOf,
-  objectOf,
-  objectsOf,
-  textOf,
-} from './expressions.ts';
+import { compileVariables, type Expression, expressionOf } from './expressions.ts';
 import { policyEnvironment, type TypedVariables } from './policy-environment.ts';
 
 /** admissionregistration/v1 ExpressionWarning. */
@@ -32,7 +25,7 @@ const cyclicGroup = 'apiextensions.k8s.io';
  */
 export function expressionWarnings(spec: JsonObject, scheme: Scheme): ExpressionWarning[] {
   const kinds = kindsOf(spec, scheme);
-  const paramKind = objectOf(spec['paramKind']);
+  const paramKind = asObject(spec['paramKind']);
   const hasParams = spec['paramKind'] !== undefined;
   const params = hasParams ? declOfServed(servedKind(paramKind, scheme)) : undefined;
   const told = new Map<string, string[]>();
@@ -62,10 +55,10 @@ function faultsOf(spec: JsonObject, params: boolean, typed: TypedVariables): [st
     if (error !== undefined) faults.push([field, error.replace(/^compilation failed: /, '')]);
   };
   const compile = (source: string) => expressionOf(source, environment, []);
-  objectsOf(spec['validations']).forEach((validation, index) => {
+  asObjects(spec['validations']).forEach((validation, index) => {
     const at = `spec.validations[${index}]`;
-    look(`${at}.expression`, compile(textOf(validation['expression'])));
-    const message = textOf(validation['messageExpression']);
+    look(`${at}.expression`, compile(asText(validation['expression'])));
+    const message = asText(validation['messageExpression']);
     if (message !== '') look(`${at}.messageExpression`, compile(message));
   });
   return faults;
@@ -74,7 +67,7 @@ function faultsOf(spec: JsonObject, params: boolean, typed: TypedVariables): [st
 /** The kinds that rules name without `*`, each once, in the order of their names. */
 function kindsOf(spec: JsonObject, scheme: Scheme): ServedResource[] {
   const found = new Map<string, ServedResource>();
-  for (const rule of objectsOf(objectOf(spec['matchConstraints'])['resourceRules'])) {
+  for (const rule of asObjects(asObject(spec['matchConstraints'])['resourceRules'])) {
     const groups = textsAt(rule, 'apiGroups');
     const versions = textsAt(rule, 'apiVersions');
     const resources = textsAt(rule, 'resources');

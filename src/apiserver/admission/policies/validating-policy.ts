@@ -1,7 +1,7 @@
 import { messageText } from '#apimachinery/cel/rules/validate-rules.ts';
 import { boolType, nullType, stringType } from '#apimachinery/cel/types.ts';
 import { CelFault, type Value } from '#apimachinery/cel/values.ts';
-import type { JsonObject } from '#apimachinery/json.ts';
+import { asObject, asObjects, asText, type JsonObject } from '#apimachinery/json.ts';
 import type { PolicyErrorType } from '../admission-metrics.ts';
 import {
   BudgetError,
@@ -17,9 +17,6 @@ import {
   expressionOf,
   type NamedExpression,
   namedExpressions,
-  objectOf,
-  objectsOf,
-  textOf,
 } from './expressions.ts';
 import { conditionsHold } from './match-conditions.ts';
 import { policyEnvironment } from './policy-environment.ts';
@@ -61,7 +58,7 @@ export interface Denial {
 
 /** Compiles a policy's spec (A3); what does not compile stands in it as an error. */
 export function compileValidatingPolicy(spec: JsonObject): ValidatingPolicy {
-  const paramKind = spec['paramKind'] === undefined ? undefined : objectOf(spec['paramKind']);
+  const paramKind = spec['paramKind'] === undefined ? undefined : asObject(spec['paramKind']);
   const uses = { params: paramKind !== undefined, namespaceObject: true, authorizer: true };
   const variables = compileVariables(spec['variables'], (own) => policyEnvironment({ ...uses, own }));
   const own = variables.list.length > 0 ? variables.types : undefined;
@@ -77,18 +74,18 @@ export function compileValidatingPolicy(spec: JsonObject): ValidatingPolicy {
       expressionOf(source.trim(), conditions, [boolType]),
     ),
     variables: variables.list,
-    validations: objectsOf(spec['validations']).map((validation) => ({
-      expression: expressionOf(textOf(validation['expression']), environment, [boolType]),
-      message: textOf(validation['message']).trim(),
+    validations: asObjects(spec['validations']).map((validation) => ({
+      expression: expressionOf(asText(validation['expression']), environment, [boolType]),
+      message: asText(validation['message']).trim(),
       messageExpression:
-        textOf(validation['messageExpression']).trim() === ''
+        asText(validation['messageExpression']).trim() === ''
           ? undefined
-          : expressionOf(textOf(validation['messageExpression']), quiet, [stringType]),
-      reason: textOf(validation['reason']) || 'Invalid',
+          : expressionOf(asText(validation['messageExpression']), quiet, [stringType]),
+      reason: asText(validation['reason']) || 'Invalid',
     })),
-    auditAnnotations: objectsOf(spec['auditAnnotations']).map((annotation) => ({
-      key: textOf(annotation['key']),
-      expression: expressionOf(textOf(annotation['valueExpression']).trim(), environment, [
+    auditAnnotations: asObjects(spec['auditAnnotations']).map((annotation) => ({
+      key: asText(annotation['key']),
+      expression: expressionOf(asText(annotation['valueExpression']).trim(), environment, [
         stringType,
         nullType,
       ]),

@@ -1,196 +1,15 @@
-/** Sorted, disjoint, inclusive code point ranges, flat: [from, to, from, to, …]. */
-export type CharRanges = readonly number[];
+import { perlClasses, posixClasses, unicodeClass } from './char-classes.ts';
+import { type CharRanges, codePointMax, negateRanges, normalizeRanges } from './char-ranges.ts';
+import { foldCase } from './fold-case.ts';
+import type { RegexpNode } from './regexp-node.ts';
+import { failSyntax } from './syntax-error.ts';
 
-export type RegexpNode =
-  | { readonly type: 'empty' }
-  | { readonly type: 'set'; readonly ranges: CharRanges }
-  | { readonly type: 'concat' | 'alternate'; readonly nodes: readonly RegexpNode[] }
-  | {
-      readonly type: 'repeat';
-      readonly node: RegexpNode;
-      readonly min: number;
-      readonly max: number;
-      /** Takes as little as it can: matters only to where a match ends. */
-      readonly isLazy: boolean;
-    }
-  | { readonly type: 'assert'; readonly kind: AssertKind };
-
-export type AssertKind =
-  | 'textBegin'
-  | 'textEnd'
-  | 'lineBegin'
-  | 'lineEnd'
-  | 'wordBoundary'
-  | 'noWordBoundary';
-
-/** A pattern that Go's regexp package would refuse too. */
-export class RegexpSyntaxError extends Error {
-  override readonly name = 'RegexpSyntaxError';
-}
-
-const codePointMax = 0x10ffff;
 const repeatMax = 1000;
 const nestingMax = 500;
 /** Ranges of all different sets of one expression: `\pL` has 650. */
 const rangesMax = 20_000;
 /** Characters of an expression that an error shows. */
 const shownMax = 200;
-
-function fail(what: string, where: string): never {
-  throw new RegexpSyntaxError(`error parsing regexp: ${what}: \`${where}\``);
-}
-
-export function normalizeRanges(ranges: readonly number[]): number[] {
-  const pairs: [number, number][] = [];
-  for (let i = 0; i < ranges.length; i += 2) pairs.push([ranges[i] as number, ranges[i + 1] as number]);
-  pairs.sort((a, b) => a[0] - b[0]);
-  const merged: number[] = [];
-  for (const [from, to] of pairs) {
-    const last = merged.length - 1;
-    if (last > 0 && from <= (merged[last] as number) + 1) {
-      merged[last] = Math.max(merged[last] as number, to);
-    } else {
-      merged.push(from, to);
-    }
-  }
-  return merged;
-}
-
-function negate(ranges: readonly number[]): number[] {
-  const result: number[] = [];
-  let next = 0;
-  const sorted = normalizeRanges(ranges);
-  for (let i = 0; i < sorted.length; i += 2) {
-    if ((sorted[i] as number) > next) result.push(next, (sorted[i] as number) - 1);
-    next = (sorted[i + 1] as number) + 1;
-  }
-  if (next <= codePointMax) result.push(next, codePointMax);
-  return result;
-}
-
-const digit = [0x30, 0x39];
-const upper = [0x41, 0x5a];
-const lower = [0x61, 0x7a];
-export const wordRanges: CharRanges = [...digit, ...upper, 0x5f, 0x5f, ...lower];
-const perlSpace = [0x09, 0x0a, 0x0c, 0x0d, 0x20, 0x20];
-
-const perlClasses: { readonly [name: string]: CharRanges } = {
-  d: digit,
-  D: negate(digit),
-  s: perlSpace,
-  S: negate(perlSpace),
-  w: wordRanges,
-  W: negate(wordRanges),
-};
-
-const posixClasses: { readonly [name: string]: CharRanges } = {
-  alnum: [...digit, ...upper, ...lower],
-  alpha: [...upper, ...lower],
-  ascii: [0, 0x7f],
-  blank: [0x09, 0x09, 0x20, 0x20],
-  cntrl: [0, 0x1f, 0x7f, 0x7f],
-  digit,
-  graph: [0x21, 0x7e],
-  lower,
-  print: [0x20, 0x7e],
-  punct: [0x21, 0x2f, 0x3a, 0x40, 0x5b, 0x60, 0x7b, 0x7e],
-  space: [0x09, 0x0d, 0x20, 0x20],
-  upper,
-  word: wordRanges,
-  xdigit: [...digit, 0x41, 0x46, 0x61, 0x66],
-};
-
-/** Bounded by the number of names that exist: general categories and scripts. */
-const unicodeClasses = new Map<string, CharRanges>();
-
-/** Planes with characters: beyond them all are unassigned or for private use. */
-const planes: readonly (readonly [number, number])[] = [
-  [0, 0xd7ff],
-  [0xe000, 0x3ffff],
-  [0xe0000, 0xe0fff],
-];
-
-let allCharacters: string | undefined;
-
-/** Every code point of the planes in order: one native search finds all ranges of a class. */
-function characters(): string {
-  allCharacters ??= planes
-    .map(([from, to]) => {
-      const parts: string[] = [];
-      for (let point = from; point <= to; point += 4096) {
-        const length = Math.min(4096, to - point + 1);
-        parts.push(String.fromCodePoint(...Array.from({ length }, (_, index) => point + index)));
-      }
-      return parts.join('');
-    })
-    .join('');
-  return allCharacters;
-}
-
-function unicodeClass(name: string, where: string): CharRanges {
-  const known = unicodeClasses.get(name);
-  if (known !== undefined) return known;
-  if (name === 'Any') return [0, codePointMax];
-  let expression: RegExp | undefined;
-  for (const form of [name, `Script=${name}`]) {
-    try {
-      expression ??= /^[A-Za-z_]+$/.test(name) ? new RegExp(`\\p{${form}}+`, 'gu') : undefined;
-    } catch {
-      // Not of this form; the other is tried, then it is unknown.
-    }
-  }
-  if (expression === undefined) fail('invalid character class range', where);
-  const ranges: number[] = [];
-  for (const [run] of characters().matchAll(expression)) {
-    const first = run.codePointAt(0) as number;
-    const last = [...run.slice(-2)].at(-1)?.codePointAt(0) as number;
-    // A run may reach over the gap between two planes.
-    for (const [from, to] of planes) {
-      if (first <= to && last >= from) ranges.push(Math.max(first, from), Math.min(last, to));
-    }
-  }
-  unicodeClasses.set(name, ranges);
-  return ranges;
-}
-
-/** The last character that has another case, rounded up. */
-const lastCased = 0x1ffff;
-
-let casePairs: readonly number[] | undefined;
-
-/** All characters that have another case, each followed by it, in order: [A, a, B, b, …]. */
-function otherCases(): readonly number[] {
-  if (casePairs !== undefined) return casePairs;
-  const pairs: number[] = [];
-  for (let point = 0; point <= lastCased; point++) {
-    if (point >= 0xd800 && point <= 0xdfff) continue;
-    const text = String.fromCodePoint(point);
-    for (const other of [text.toLowerCase(), text.toUpperCase()]) {
-      const code = other.codePointAt(0) as number;
-      if (other !== text && String.fromCodePoint(code) === other) pairs.push(point, code);
-    }
-    if (text === 'k' || text === 'K') pairs.push(point, 0x212a);
-    if (text === 's' || text === 'S') pairs.push(point, 0x17f);
-  }
-  casePairs = pairs;
-  return pairs;
-}
-
-/** Adds the other cases of each character. */
-function foldCase(ranges: readonly number[]): number[] {
-  const sorted = normalizeRanges(ranges);
-  const folded = [...sorted];
-  const pairs = otherCases();
-  let range = 0;
-  for (let i = 0; i < pairs.length && range < sorted.length; i += 2) {
-    const point = pairs[i] as number;
-    while (range < sorted.length && (sorted[range + 1] as number) < point) range += 2;
-    if (range < sorted.length && (sorted[range] as number) <= point) {
-      folded.push(pairs[i + 1] as number, pairs[i + 1] as number);
-    }
-  }
-  return normalizeRanges(folded);
-}
 
 interface Flags {
   readonly ignoreCase: boolean;
@@ -215,7 +34,7 @@ class Parser {
 
   parse(): RegexpNode {
     const node = this.#alternate();
-    if (this.#at < this.#source.length) fail('unexpected )', this.#source);
+    if (this.#at < this.#source.length) failSyntax('unexpected )', this.#source);
     return node;
   }
 
@@ -231,7 +50,7 @@ class Parser {
   }
 
   #alternate(): RegexpNode {
-    if (++this.#depth > nestingMax) fail('expression nests too deeply', this.#source);
+    if (++this.#depth > nestingMax) failSyntax('expression nests too deeply', this.#source);
     // Flags set inside a group end with it.
     const flags = this.#flags;
     const branches: RegexpNode[] = [this.#concat()];
@@ -267,7 +86,7 @@ class Parser {
     if (isLazy) this.#at++;
     const next = this.#at;
     if (this.#repetition() !== undefined) {
-      fail('invalid nested repetition operator', this.#source.slice(start, Math.max(this.#at, next)));
+      failSyntax('invalid nested repetition operator', this.#source.slice(start, Math.max(this.#at, next)));
     }
     return { type: 'repeat', node: atom, ...bounds, isLazy };
   }
@@ -285,7 +104,7 @@ class Parser {
     const min = Number(counts[1]);
     const max = counts[2] === undefined ? min : counts[3] === '' ? -1 : Number(counts[3]);
     if (min > repeatMax || max > repeatMax || (max >= 0 && max < min))
-      fail('invalid repeat count', counts[0]);
+      failSyntax('invalid repeat count', counts[0]);
     this.#at += counts[0].length;
     return { min, max };
   }
@@ -297,9 +116,9 @@ class Parser {
     const known = this.#sets.get(key);
     if (known !== undefined) return known;
     const wanted = ignoreCase ? foldCase(ranges) : normalizeRanges(ranges);
-    const set = { type: 'set', ranges: negated ? negate(wanted) : wanted } as const;
+    const set = { type: 'set', ranges: negated ? negateRanges(wanted) : wanted } as const;
     this.#rangesLeft -= set.ranges.length / 2;
-    if (this.#rangesLeft < 0) fail('expression too large', this.#source.slice(0, shownMax));
+    if (this.#rangesLeft < 0) failSyntax('expression too large', this.#source.slice(0, shownMax));
     this.#sets.set(key, set);
     return set;
   }
@@ -307,7 +126,8 @@ class Parser {
   #atom(): RegexpNode | undefined {
     const start = this.#at;
     const isRepetition = this.#repetition() !== undefined;
-    if (isRepetition) fail('missing argument to repetition operator', this.#source.slice(start, this.#at));
+    if (isRepetition)
+      failSyntax('missing argument to repetition operator', this.#source.slice(start, this.#at));
     const character = this.#take();
     switch (character) {
       case '(':
@@ -315,7 +135,7 @@ class Parser {
       case '[':
         return this.#class();
       case '.':
-        return { type: 'set', ranges: this.#flags.dotAll ? [0, codePointMax] : negate([10, 10]) };
+        return { type: 'set', ranges: this.#flags.dotAll ? [0, codePointMax] : negateRanges([10, 10]) };
       case '^':
         return { type: 'assert', kind: this.#flags.multiLine ? 'lineBegin' : 'textBegin' };
       case '$':
@@ -345,11 +165,11 @@ class Parser {
         this.#setFlags(flags[2] ?? '', false);
         if (flags[3] === ')') return undefined;
       } else {
-        fail('invalid or unsupported Perl syntax', this.#source.slice(start, start + 3));
+        failSyntax('invalid or unsupported Perl syntax', this.#source.slice(start, start + 3));
       }
     }
     const node = this.#alternate();
-    if (this.#peek() !== ')') fail('missing closing )', this.#source);
+    if (this.#peek() !== ')') failSyntax('missing closing )', this.#source);
     this.#at++;
     this.#flags = outer;
     return node;
@@ -403,17 +223,17 @@ class Parser {
   /** `\d`, `\pL`, `\P{Greek}`, after the backslash; undefined (nothing taken) for other escapes. */
   #classEscape(): CharRanges | undefined {
     const letter = this.#peek();
-    if (letter === undefined) fail('trailing backslash at end of expression', '');
+    if (letter === undefined) failSyntax('trailing backslash at end of expression', '');
     if (Object.hasOwn(perlClasses, letter)) {
       this.#at++;
       return perlClasses[letter];
     }
     if (letter !== 'p' && letter !== 'P') return undefined;
     const name = /^[pP](?:\{(\^?)([^}]{1,64})\}|([A-Z]))/.exec(this.#source.slice(this.#at, this.#at + 70));
-    if (name === null) fail('invalid character class range', this.#source.slice(this.#at - 1));
+    if (name === null) failSyntax('invalid character class range', this.#source.slice(this.#at - 1));
     this.#at += name[0].length;
     const ranges = unicodeClass((name[2] ?? name[3]) as string, `\\${name[0]}`);
-    return (letter === 'P') !== (name[1] === '^') ? negate(ranges) : ranges;
+    return (letter === 'P') !== (name[1] === '^') ? negateRanges(ranges) : ranges;
   }
 
   #characterEscape(): number {
@@ -426,20 +246,20 @@ class Parser {
       );
       const code = hex === null ? -1 : Number.parseInt((hex[1] ?? hex[2]) as string, 16);
       if (hex === null || code > codePointMax)
-        fail('invalid escape sequence', this.#source.slice(start, start + 4));
+        failSyntax('invalid escape sequence', this.#source.slice(start, start + 4));
       this.#at += hex[0].length;
       return code;
     }
     if (character >= '0' && character <= '7') {
       const octal = /^[0-7]{1,3}/.exec(this.#source.slice(this.#at - 1, this.#at + 2))?.[0] as string;
       // A single digit but 0 would be a back-reference, which no linear-time engine has.
-      if (character !== '0' && octal.length < 2) fail('invalid escape sequence', `\\${character}`);
+      if (character !== '0' && octal.length < 2) failSyntax('invalid escape sequence', `\\${character}`);
       this.#at += octal.length - 1;
       return Number.parseInt(octal, 8);
     }
     const code = character.codePointAt(0) as number;
     if (code < 0x80 && !/[A-Za-z0-9_]/.test(character)) return code;
-    return fail('invalid escape sequence', `\\${character}`);
+    return failSyntax('invalid escape sequence', `\\${character}`);
   }
 
   #class(): RegexpNode {
@@ -449,13 +269,13 @@ class Parser {
     const ranges: number[] = [];
     for (let first = true; ; first = false) {
       const character = this.#peek();
-      if (character === undefined) fail('missing closing ]', this.#source.slice(start));
+      if (character === undefined) failSyntax('missing closing ]', this.#source.slice(start));
       if (character === ']' && !first) break;
       const posix = /^\[:(\^?)([a-z]+):\]/.exec(this.#source.slice(this.#at, this.#at + 16));
       if (posix !== null) {
         const named = posixClasses[posix[2] as string];
-        if (named === undefined) fail('invalid character class range', posix[0]);
-        ranges.push(...(posix[1] === '^' ? negate(named) : named));
+        if (named === undefined) failSyntax('invalid character class range', posix[0]);
+        ranges.push(...(posix[1] === '^' ? negateRanges(named) : named));
         this.#at += posix[0].length;
         continue;
       }
@@ -478,7 +298,7 @@ class Parser {
       ) {
         this.#at++;
         high = this.#classCharacter(start);
-        if (high < low) fail('invalid character class range', this.#source.slice(from, this.#at));
+        if (high < low) failSyntax('invalid character class range', this.#source.slice(from, this.#at));
       }
       ranges.push(low, high);
     }
@@ -487,10 +307,10 @@ class Parser {
   }
 
   #classCharacter(classStart: number): number {
-    if (this.#at >= this.#source.length) fail('missing closing ]', this.#source.slice(classStart));
+    if (this.#at >= this.#source.length) failSyntax('missing closing ]', this.#source.slice(classStart));
     const character = this.#take();
     if (character !== '\\') return character.codePointAt(0) as number;
-    if (this.#at >= this.#source.length) fail('trailing backslash at end of expression', '');
+    if (this.#at >= this.#source.length) failSyntax('trailing backslash at end of expression', '');
     return this.#characterEscape();
   }
 }

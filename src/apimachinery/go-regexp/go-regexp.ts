@@ -1,11 +1,8 @@
 import { LRUCache } from 'lru-cache';
-import {
-  type AssertKind,
-  parseGoRegexp,
-  type RegexpNode,
-  RegexpSyntaxError,
-  wordRanges,
-} from './go-regexp-syntax.ts';
+import { wordRanges } from './char-classes.ts';
+import { parseGoRegexp } from './parse-regexp.ts';
+import type { AssertKind, RegexpNode } from './regexp-node.ts';
+import { RegexpSyntaxError } from './syntax-error.ts';
 
 /**
  * A regular expression in the syntax of Go's regexp package, which Kubernetes' schema patterns are written in, matched

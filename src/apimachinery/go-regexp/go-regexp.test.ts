@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { goRegexp } from './go-regexp.ts';
-import { RegexpSyntaxError } from './go-regexp-syntax.ts';
+import { RegexpSyntaxError } from './syntax-error.ts';
 
 test('expressions match as in Go', () => {
   const rows: readonly [string, yes: string[], no: string[]][] = [
