@@ -1,10 +1,10 @@
 import { cellsGvr } from '#api/federation/cell.ts';
 import { cellsWorkspacePath, federationGroup, federationVersion } from '#api/federation/group.ts';
 import { workspacesGvr } from '#api/tenancy/workspace.ts';
-import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient, ObjectRef } from '#client/client.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
+import { unlessThere } from '#client/unless-there.ts';
 import { cellSecretRef, putCellCredentials } from './cell-credentials.ts';
 
 export interface DemoCell {
@@ -40,7 +40,7 @@ export async function ensureWorkspace(
   name: string,
   type: string,
 ): Promise<void> {
-  await ensure(() =>
+  await unlessThere(() =>
     federationClient.create(
       { cluster: parent, gvr: workspacesGvr },
       {
@@ -90,12 +90,4 @@ export async function ensureCell(
 /** Applies what we say and leaves what others say. */
 async function put(federationClient: KubeClient, ref: ObjectRef, object: KubeObject): Promise<void> {
   await federationClient.apply(ref, object, { fieldManager, force: true });
-}
-
-async function ensure(create: () => Promise<unknown>): Promise<void> {
-  try {
-    await create();
-  } catch (error) {
-    if (!isApiError(error, 'AlreadyExists')) throw error;
-  }
 }

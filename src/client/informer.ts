@@ -1,20 +1,17 @@
+import { clusterOf } from '#api/core-kcp/cluster-annotation.ts';
 import { ApiError, isApiError } from '#apimachinery/api-error.ts';
-import type { Clock } from '#apimachinery/clock.ts';
-import { sleep } from '#apimachinery/clock.ts';
+import { type Clock, sleep } from '#apimachinery/clock.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CollectionRef, KubeClient, WatchEvent } from './client.ts';
 import { listPages } from './list-pages.ts';
 import type { Logger } from './logger.ts';
 
-/** Annotation under which a wildcard answer tells the workspace of each object (KCP.md, Addressing). */
-export const clusterAnnotation = 'kcp.io/cluster';
-
 /** `<cluster>|<namespace>/<name>`; the cluster is empty outside wildcard reads, the namespace for cluster scope. */
 export type ObjectKey = string;
 
 export function objectKeyOf(object: KubeObject): ObjectKey {
-  const { name = '', namespace = '', annotations } = object.metadata;
-  return `${annotations?.[clusterAnnotation] ?? ''}|${namespace}/${name}`;
+  const { name = '', namespace = '' } = object.metadata;
+  return `${clusterOf(object)}|${namespace}/${name}`;
 }
 
 /** Called synchronously in the order of the events, after the cache has changed. Must not throw. */

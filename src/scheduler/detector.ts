@@ -1,5 +1,5 @@
+import { clusterOf } from '#api/core-kcp/cluster-annotation.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import { clusterAnnotation } from '#client/informer.ts';
 import { compileAffinity } from './algorithm/affinity.ts';
 import type { CellInfo } from './algorithm/cell.ts';
 import { compilePlacement } from './algorithm/compile.ts';
@@ -87,7 +87,7 @@ export class Detector {
   onObject(resource: WatchedResource, object: KubeObject | undefined, old: KubeObject | undefined): void {
     const one = object ?? old;
     if (one === undefined) return;
-    const cluster = one.metadata.annotations?.[clusterAnnotation] ?? '';
+    const cluster = clusterOf(one);
     if (this.#on.workspaces.cellOf(cluster) !== undefined) this.#onCellObject(cluster, resource, object, old);
     else if (this.#on.workspaces.get(cluster)?.kind === 'project')
       this.#onProjectObject(cluster, resource, object, old);

@@ -1,3 +1,4 @@
+import { clusterAnnotation, clusterOf } from '#api/core-kcp/cluster-annotation.ts';
 import {
   kindAnnotation,
   logicalClusterName,
@@ -10,7 +11,7 @@ import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
-import { clusterAnnotation, objectKeyOf } from '#client/informer.ts';
+import { objectKeyOf } from '#client/informer.ts';
 
 export interface WorkspaceRef {
   /** Logical cluster id. */
@@ -89,7 +90,7 @@ export class Workspaces {
   }
 
   remove(object: KubeObject): void {
-    const id = object.metadata.annotations?.[clusterAnnotation] ?? '';
+    const id = clusterOf(object);
     const old = this.#byId.get(id);
     if (old === undefined) return;
     this.#byId.delete(id);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
+import { clusterAnnotation } from '#api/core-kcp/cluster-annotation.ts';
 import { copyDefinition } from '#api/federation/copy.ts';
 import { copyLabels } from '#api/federation/copy-contract.ts';
 import { encodeStored } from '#apiserver/registry/encode-stored.ts';
-import { clusterAnnotation } from '#client/informer.ts';
 import type { KeyValue, Revision, StorageEvent, StorageKey } from '#storage/storage.ts';
 import { DeletionWitness } from './deletion-witness.ts';
 import type { StoreObserver } from './world/server.ts';

@@ -1,9 +1,9 @@
+import { clusterOf } from '#api/core-kcp/cluster-annotation.ts';
 import { logicalClusterName, logicalClustersGvr } from '#api/core-kcp/logical-cluster.ts';
 import { copyLabels } from '#api/federation/copy-contract.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { entryOf, hasDeletionTimestamp, headerOf } from '#apiserver/registry/stored-object.ts';
 import type { KubeClient } from '#client/client.ts';
-import { clusterAnnotation } from '#client/informer.ts';
 import { parseObjectKey } from '#storage/keys.ts';
 import type { KeyValue, StorageEvent } from '#storage/storage.ts';
 import type { SimulatedServer } from './world/server.ts';
@@ -72,7 +72,7 @@ export class DeletionWitness {
         gvr: logicalClustersGvr,
         name: logicalClusterName,
       });
-      this.#cells.set(workspace.metadata.annotations?.[clusterAnnotation] ?? '', cell);
+      this.#cells.set(clusterOf(workspace), cell);
     }
   }
 

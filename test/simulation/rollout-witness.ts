@@ -1,3 +1,4 @@
+import { clusterOf } from '#api/core-kcp/cluster-annotation.ts';
 import { logicalClusterName, logicalClustersGvr } from '#api/core-kcp/logical-cluster.ts';
 import { copyAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
@@ -6,7 +7,6 @@ import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { objectOf } from '#apiserver/registry/stored-object.ts';
 import type { KubeClient } from '#client/client.ts';
-import { clusterAnnotation } from '#client/informer.ts';
 import { parseObjectKey } from '#storage/keys.ts';
 import type { KeyValue, StorageEvent } from '#storage/storage.ts';
 import { loadKinds, readContent } from '../chaos/kinds.ts';
@@ -76,7 +76,7 @@ export class RolloutWitness {
         gvr: logicalClustersGvr,
         name: logicalClusterName,
       });
-      this.#cells.set(workspace.metadata.annotations?.[clusterAnnotation] ?? '', cell);
+      this.#cells.set(clusterOf(workspace), cell);
     }
   }
 

@@ -1,6 +1,12 @@
 import type { GroupResource } from '#apimachinery/gvk.ts';
-import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
-import { isJsonObject } from '#apimachinery/json.ts';
+import {
+  asObject,
+  asObjects,
+  asText,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+} from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 
 export const crdGroup = 'apiextensions.k8s.io';
@@ -51,49 +57,37 @@ export interface CrdCondition extends JsonObject {
   message: string;
 }
 
-export function textOf(value: JsonValue | undefined): string {
-  return typeof value === 'string' ? value : '';
-}
-
-export function objectIn(value: JsonValue | undefined): JsonObject {
-  return isJsonObject(value) ? value : {};
-}
-
-export function objectsIn(value: JsonValue | undefined): JsonObject[] {
-  return Array.isArray(value) ? value.filter(isJsonObject) : [];
-}
-
 export function textsIn(value: JsonValue | undefined): string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }
 
 export function specOf(crd: KubeObject): JsonObject {
-  return objectIn(crd['spec']);
+  return asObject(crd['spec']);
 }
 
 export function statusOf(crd: KubeObject): JsonObject {
-  return objectIn(crd['status']);
+  return asObject(crd['status']);
 }
 
 /** Names as spec or status.acceptedNames hold them. */
 export function namesOf(names: JsonValue | undefined): CrdNames {
-  const object = objectIn(names);
+  const object = asObject(names);
   return {
-    plural: textOf(object['plural']),
-    singular: textOf(object['singular']),
+    plural: asText(object['plural']),
+    singular: asText(object['singular']),
     shortNames: textsIn(object['shortNames']),
-    kind: textOf(object['kind']),
-    listKind: textOf(object['listKind']),
+    kind: asText(object['kind']),
+    listKind: asText(object['listKind']),
     categories: textsIn(object['categories']),
   };
 }
 
 export function versionsOf(crd: KubeObject): CrdVersion[] {
-  return objectsIn(specOf(crd)['versions']).map((version) => {
-    const subresources = objectIn(version['subresources']);
-    const schema = objectIn(version['schema'])['openAPIV3Schema'];
+  return asObjects(specOf(crd)['versions']).map((version) => {
+    const subresources = asObject(version['subresources']);
+    const schema = asObject(version['schema'])['openAPIV3Schema'];
     return {
-      name: textOf(version['name']),
+      name: asText(version['name']),
       served: version['served'] === true,
       storage: version['storage'] === true,
       deprecated: version['deprecated'] === true,
@@ -102,8 +96,8 @@ export function versionsOf(crd: KubeObject): CrdVersion[] {
       openApiV3Schema: isJsonObject(schema) ? schema : undefined,
       hasStatus: isJsonObject(subresources['status']),
       scale: isJsonObject(subresources['scale']) ? subresources['scale'] : undefined,
-      columns: objectsIn(version['additionalPrinterColumns']),
-      selectableFields: objectsIn(version['selectableFields']),
+      columns: asObjects(version['additionalPrinterColumns']),
+      selectableFields: asObjects(version['selectableFields']),
     };
   });
 }
@@ -113,7 +107,7 @@ export function storedVersionsOf(crd: KubeObject): string[] {
 }
 
 export function conditionsOf(crd: KubeObject): CrdCondition[] {
-  return objectsIn(statusOf(crd)['conditions']) as CrdCondition[];
+  return asObjects(statusOf(crd)['conditions']) as CrdCondition[];
 }
 
 export function hasCondition(crd: KubeObject, type: CrdConditionType): boolean {

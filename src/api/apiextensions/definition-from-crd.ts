@@ -1,6 +1,6 @@
 import { canonicalJson } from '#apimachinery/canonical-json.ts';
 import { sha256Hex } from '#apimachinery/hash.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { asText, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { compileJsonPath, type JsonPath } from '#apimachinery/jsonpath.ts';
 import { compareKubeVersions } from '#apimachinery/kube-version.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -21,7 +21,6 @@ import {
   namesOf,
   specOf,
   statusOf,
-  textOf,
   versionsOf,
 } from './crd.ts';
 
@@ -86,7 +85,7 @@ function acceptedOrRequestedNames(crd: KubeObject): CrdNames {
 
 function build(crd: KubeObject, names: CrdNames, isTerminating: boolean, hash: string): ResourceDefinition {
   const spec = specOf(crd);
-  const group = textOf(spec['group']);
+  const group = asText(spec['group']);
   const versions = versionsOf(crd).sort((a, b) => compareKubeVersions(a.name, b.name));
   const storage = versions.find((version) => version.storage) ?? (versions[0] as CrdVersion);
   // Instances of a kind that no version serves must still be reachable for the clean-up.
@@ -126,7 +125,7 @@ function resourceVersion(version: CrdVersion, group: string, kind: string): Reso
     columns: [nameColumn, ...(version.columns.length === 0 ? [ageColumn] : version.columns.map(columnOf))],
     selectableFields: new Map(
       version.selectableFields.map((field) => {
-        const path = withoutDot(textOf(field['jsonPath']));
+        const path = withoutDot(asText(field['jsonPath']));
         return [path, path];
       }),
     ),
@@ -162,7 +161,7 @@ function subresourcesOf(version: CrdVersion, group: string, kind: string): Subre
     subresources.push({ name: 'status', kind, group, version: version.name, verbs: subresourceVerbs });
   }
   if (version.scale !== undefined) {
-    const selector = textOf(version.scale['labelSelectorPath']);
+    const selector = asText(version.scale['labelSelectorPath']);
     subresources.push({
       name: 'scale',
       kind: 'Scale',
@@ -170,8 +169,8 @@ function subresourcesOf(version: CrdVersion, group: string, kind: string): Subre
       version: 'v1',
       verbs: subresourceVerbs,
       scale: {
-        specReplicasPath: withoutDot(textOf(version.scale['specReplicasPath'])),
-        statusReplicasPath: withoutDot(textOf(version.scale['statusReplicasPath'])),
+        specReplicasPath: withoutDot(asText(version.scale['specReplicasPath'])),
+        statusReplicasPath: withoutDot(asText(version.scale['statusReplicasPath'])),
         ...(selector === '' ? {} : { labelSelectorPath: withoutDot(selector) }),
       },
     });
@@ -199,15 +198,15 @@ const ageColumn: Column = {
 };
 
 function columnOf(column: JsonObject): Column {
-  const type = textOf(column['type']) as Column['type'];
-  const source = textOf(column['jsonPath']);
+  const type = asText(column['type']) as Column['type'];
+  const source = asText(column['jsonPath']);
   const path = columnPath(source);
   return {
-    name: textOf(column['name']),
+    name: asText(column['name']),
     type,
-    format: textOf(column['format']),
+    format: asText(column['format']),
     description:
-      textOf(column['description']) || `Custom resource definition column (in JSONPath format): ${source}`,
+      asText(column['description']) || `Custom resource definition column (in JSONPath format): ${source}`,
     priority: typeof column['priority'] === 'number' ? column['priority'] : 0,
     value: (object) => cellOf(path?.first(object), type),
   };

@@ -5,16 +5,16 @@ import {
   notSupported,
   required,
 } from '#apimachinery/field-error.ts';
-import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
+import { asObject, asText, isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import { dns1035Label } from '#apimachinery/names.ts';
 import { checkWebhookClient } from '../builtin/validation/webhook-client.ts';
-import { objectIn, textOf, textsIn } from './crd.ts';
+import { textsIn } from './crd.ts';
 
 /** apiextensions validateCustomResourceConversion: the names are those of its internal type. */
 export function validateConversion(conversion: JsonObject, errors: FieldError[]): void {
   const path = 'spec.conversion';
-  const strategy = textOf(conversion['strategy']);
-  const webhook = objectIn(conversion['webhook']);
+  const strategy = asText(conversion['strategy']);
+  const webhook = asObject(conversion['webhook']);
   const { clientConfig, conversionReviewVersions } = webhook;
   const versions = textsIn(conversionReviewVersions);
   if (strategy === '') errors.push(required(`${path}.strategy`));

@@ -1,5 +1,13 @@
 import { type FieldError, invalid, notSupported, required, tooMany } from '#apimachinery/field-error.ts';
-import { equalJson, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import {
+  asObject,
+  asObjects,
+  asText,
+  equalJson,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+} from '#apimachinery/json.ts';
 import { dns1035Label, dns1123Subdomain } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import {
@@ -8,11 +16,8 @@ import {
   hasCondition,
   isProtectedGroup,
   namesOf,
-  objectIn,
-  objectsIn,
   specOf,
   storedVersionsOf,
-  textOf,
 } from './crd.ts';
 import { validateConversion } from './validate-conversion.ts';
 import {
@@ -45,8 +50,8 @@ export function validateCrdUpdate(crd: KubeObject, old: KubeObject, subresource:
   const immutable = (field: string, value: JsonValue | undefined, before: JsonValue | undefined) => {
     if (!equalJson(value, before)) errors.push(invalid(field, value ?? '', 'field is immutable'));
   };
-  const names = objectIn(spec['names']);
-  const oldNames = objectIn(oldSpec['names']);
+  const names = asObject(spec['names']);
+  const oldNames = asObject(oldSpec['names']);
   immutable('spec.group', spec['group'], oldSpec['group']);
   immutable('spec.names.plural', names['plural'], oldNames['plural']);
   // Both say how and under what the instances are stored, once there may be any.
@@ -60,14 +65,14 @@ export function validateCrdUpdate(crd: KubeObject, old: KubeObject, subresource:
 
 function validateCrdName(crd: KubeObject): FieldError[] {
   const spec = specOf(crd);
-  const wanted = `${textOf(objectIn(spec['names'])['plural'])}.${textOf(spec['group'])}`;
+  const wanted = `${asText(asObject(spec['names'])['plural'])}.${asText(spec['group'])}`;
   // That there must be a name is said elsewhere.
   if (crd.metadata.name === wanted || (crd.metadata.name ?? '') === '') return [];
   return [invalid('metadata.name', crd.metadata.name ?? '', 'must be spec.names.plural+"."+spec.group')];
 }
 
 function validateApproval(crd: KubeObject, old: KubeObject | undefined): FieldError[] {
-  if (!isProtectedGroup(textOf(specOf(crd)['group']))) return [];
+  if (!isProtectedGroup(asText(specOf(crd)['group']))) return [];
   const { state, text } = approvalOf(crd);
   // Who only edits the spec is not made to answer for an annotation that was always so.
   if (old !== undefined && approvalOf(old).state === state) return [];
@@ -79,7 +84,7 @@ function validateApproval(crd: KubeObject, old: KubeObject | undefined): FieldEr
 
 function validateStoredVersions(crd: KubeObject): FieldError[] {
   const stored = storedVersionsOf(crd);
-  const versions = objectsIn(specOf(crd)['versions']);
+  const versions = asObjects(specOf(crd)['versions']);
   const field = 'status.storedVersions';
   if (stored.length === 0) return [invalid(field, null, 'must have at least one stored version')];
   const errors: FieldError[] = [];
@@ -102,15 +107,15 @@ function validateStoredVersions(crd: KubeObject): FieldError[] {
 
 function validateSpec(spec: JsonObject): FieldError[] {
   const errors: FieldError[] = [];
-  validateGroup(textOf(spec['group']), errors);
-  const scope = textOf(spec['scope']);
+  validateGroup(asText(spec['group']), errors);
+  const scope = asText(spec['scope']);
   if (scope === '') errors.push(required('spec.scope'));
   else if (scope !== 'Cluster' && scope !== 'Namespaced') {
     errors.push(notSupported('spec.scope', scope, ['Cluster', 'Namespaced']));
   }
   validateNames(spec['names'], errors);
   validateVersions(spec, errors);
-  validateConversion(objectIn(spec['conversion']), errors);
+  validateConversion(asObject(spec['conversion']), errors);
   if (spec['preserveUnknownFields'] === true) {
     errors.push(
       invalid(
@@ -187,7 +192,7 @@ function isShared(versions: readonly JsonObject[], member: SharedMember): boolea
 }
 
 function validateVersions(spec: JsonObject, errors: FieldError[]): void {
-  const versions = objectsIn(spec['versions']);
+  const versions = asObjects(spec['versions']);
   const path = 'spec.versions';
   if (versions.length > versionsMax) {
     errors.push(tooMany(path, versions.length, versionsMax));
@@ -197,13 +202,13 @@ function validateVersions(spec: JsonObject, errors: FieldError[]): void {
   for (const member of Object.keys(sharedMembers) as SharedMember[]) {
     if (versions.length > 0 && isShared(versions, member)) shared.add(member);
   }
-  const hasStatus = (version: JsonObject) => isJsonObject(objectIn(version['subresources'])['status']);
+  const hasStatus = (version: JsonObject) => isJsonObject(asObject(version['subresources'])['status']);
   versions.forEach((version, index) => {
     const at = `${path}[${index}]`;
-    const name = textOf(version['name']);
+    const name = asText(version['name']);
     const wrong = dns1035Label(name);
     if (wrong.length > 0) errors.push(invalid(`${at}.name`, name, wrong.join(',')));
-    if (!isJsonObject(objectIn(version['schema'])['openAPIV3Schema'])) {
+    if (!isJsonObject(asObject(version['schema'])['openAPIV3Schema'])) {
       errors.push(required(`${at}.schema.openAPIV3Schema`));
     }
     validateDeprecation(version, at, errors);
@@ -215,7 +220,7 @@ function validateVersions(spec: JsonObject, errors: FieldError[]): void {
   });
   // Whole versions, as Kubernetes' own form of them prints.
   const shown = (spec['versions'] ?? null) === null ? null : versions.map((one) => goVersion(one, shared));
-  const names = versions.map((version) => textOf(version['name']));
+  const names = versions.map((version) => asText(version['name']));
   if (new Set(names).size !== names.length) {
     errors.push(invalid(path, shown, 'must contain unique version names'));
   }
@@ -224,7 +229,7 @@ function validateVersions(spec: JsonObject, errors: FieldError[]): void {
   }
   const [first] = versions;
   if (first === undefined) return;
-  const name = textOf(first['name']);
+  const name = asText(first['name']);
   const wrong = name === '' ? [] : dns1035Label(name);
   if (wrong.length > 0) errors.push(invalid('spec.version', name, wrong.join(',')));
   for (const member of shared) {
@@ -271,21 +276,21 @@ function validateMember(
   hasStatus: boolean,
   errors: FieldError[],
 ): void {
-  const schema = objectIn(version['schema'])['openAPIV3Schema'];
+  const schema = asObject(version['schema'])['openAPIV3Schema'];
   switch (member) {
     case 'schema':
       if (isJsonObject(schema)) validateVersionSchema(schema, `${path}.openAPIV3Schema`, hasStatus, errors);
       return;
     case 'subresources': {
-      const scale = objectIn(version['subresources'])['scale'];
+      const scale = asObject(version['subresources'])['scale'];
       if (isJsonObject(scale)) validateScale(scale, `${path}.scale`, errors);
       return;
     }
     case 'additionalPrinterColumns':
-      validateColumns(objectsIn(version['additionalPrinterColumns']), path, errors);
+      validateColumns(asObjects(version['additionalPrinterColumns']), path, errors);
       return;
     default:
-      if (objectsIn(version['selectableFields']).length === 0) return;
+      if (asObjects(version['selectableFields']).length === 0) return;
       if (isJsonObject(schema) && hasSchema) validateSelectableFields(version, schema, path, errors);
       else errors.push(invalid(path, '', isShared ? withoutSchema.shared : withoutSchema.own));
   }

@@ -1,7 +1,6 @@
 import { duplicate, type FieldError, invalid, required, tooMany } from '#apimachinery/field-error.ts';
-import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
+import { asObjects, asText, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { plainPath } from '#apimachinery/jsonpath.ts';
-import { objectsIn, textOf } from './crd.ts';
 import { fieldAtPath } from './field-path.ts';
 import { isPresent } from './schema-nodes.ts';
 import { validateSchemaRules } from './validate-rules.ts';
@@ -107,7 +106,7 @@ function simplePathError(field: string, value: string): FieldError | undefined {
 
 export function validateScale(scale: JsonObject, path: string, errors: FieldError[]): void {
   const check = (name: string, roots: readonly string[], where: string, isRequired: boolean) => {
-    const value = textOf(scale[name]);
+    const value = asText(scale[name]);
     const field = `${path}.${name}`;
     if (value === '') {
       if (isRequired) errors.push(required(field));
@@ -131,11 +130,11 @@ export function validateScale(scale: JsonObject, path: string, errors: FieldErro
 export function validateColumns(columns: readonly JsonObject[], path: string, errors: FieldError[]): void {
   columns.forEach((column, index) => {
     const at = `${path}[${index}]`;
-    const type = textOf(column['type']);
-    const format = textOf(column['format']);
-    const jsonPath = textOf(column['jsonPath']);
+    const type = asText(column['type']);
+    const format = asText(column['format']);
+    const jsonPath = asText(column['jsonPath']);
     const oneOf = (values: readonly string[]) => `must be one of ${[...values].sort().join(',')}`;
-    if (textOf(column['name']) === '') errors.push(required(`${at}.name`));
+    if (asText(column['name']) === '') errors.push(required(`${at}.name`));
     if (type === '') errors.push(required(`${at}.type`, oneOf(columnTypes)));
     else if (!columnTypes.includes(type)) errors.push(invalid(`${at}.type`, type, oneOf(columnTypes)));
     if (format !== '' && !columnFormats.includes(format)) {
@@ -157,11 +156,11 @@ export function validateSelectableFields(
   path: string,
   errors: FieldError[],
 ): void {
-  const fields = objectsIn(version['selectableFields']);
+  const fields = asObjects(version['selectableFields']);
   const seen = new Set<string>();
   fields.forEach((field, index) => {
     const at = `${path}[${index}].jsonPath`;
-    const jsonPath = textOf(field['jsonPath']);
+    const jsonPath = asText(field['jsonPath']);
     if (jsonPath === '') {
       errors.push(required(at));
       return;
@@ -174,7 +173,7 @@ export function validateSelectableFields(
     if (found.names[0] === 'metadata') {
       errors.push(invalid(at, jsonPath, 'must not point to fields in metadata'));
     }
-    if (!['string', 'boolean', 'integer'].includes(textOf(found.schema['type']))) {
+    if (!['string', 'boolean', 'integer'].includes(asText(found.schema['type']))) {
       const why =
         'must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.';
       errors.push(invalid(at, jsonPath, why));

@@ -16,7 +16,6 @@ export const logicalClustersGvr = {
 export const logicalClusterName = 'cluster';
 
 export const pathAnnotation = 'kcp.io/path';
-export const clusterAnnotation = 'kcp.io/cluster';
 /** `root:universal`: the WorkspaceType by its path and name. */
 export const typeAnnotation = 'internal.tenancy.kcp.io/type';
 export const inactiveAnnotation = 'core.kcp.io/inactive';

@@ -1,6 +1,6 @@
 import { podQos } from '#api/builtin/strategies/pod-qos.ts';
 import { forbidden } from '#apimachinery/api-error.ts';
-import { isJsonObject, type JsonObject, type JsonValue, jsonText } from '#apimachinery/json.ts';
+import { asList, asObject, asObjects, isJsonObject, type JsonObject, jsonText } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import {
   addQuantity,
@@ -74,7 +74,7 @@ export class LimitRanger implements AdmissionPlugin {
   *#limits({ workspace, namespace }: ResourceContext): Generator<Limit, void, undefined> {
     const prefix = rangePrefix({ group: '', resource: 'limitranges' }, workspace?.id, namespace);
     for (const entry of this.#storage.snapshot(prefix).entries()) {
-      for (const limit of listAt(objectAt(objectOf(entry), 'spec'), 'limits')) {
+      for (const limit of asList(asObject(objectOf(entry)['spec'])['limits'])) {
         if (isJsonObject(limit)) yield limitOf(limit);
       }
     }
@@ -96,10 +96,10 @@ const annotation = 'kubernetes.io/limit-ranger';
 
 /** Also says in an annotation what was filled in, and what quality of service comes of it (limitranger admission.go). */
 function fillPod(pod: KubeObject, limit: Limit): void {
-  const spec = objectAt(pod, 'spec');
+  const spec = asObject(pod['spec']);
   const filled = [
-    ...listAt(spec, 'containers').flatMap((one) => (isJsonObject(one) ? fill(one, 'container', limit) : [])),
-    ...listAt(spec, 'initContainers').flatMap((one) =>
+    ...asList(spec['containers']).flatMap((one) => (isJsonObject(one) ? fill(one, 'container', limit) : [])),
+    ...asList(spec['initContainers']).flatMap((one) =>
       isJsonObject(one) ? fill(one, 'init container', limit) : [],
     ),
   ];
@@ -113,9 +113,9 @@ function fillPod(pod: KubeObject, limit: Limit): void {
 }
 
 function fill(container: JsonObject, kind: string, limit: Limit): string[] {
-  const resources: JsonObject = { ...objectAt(container, 'resources') };
-  const limits: JsonObject = { ...objectAt(resources, 'limits') };
-  const requests: JsonObject = { ...objectAt(resources, 'requests') };
+  const resources: JsonObject = { ...asObject(container['resources']) };
+  const limits: JsonObject = { ...asObject(resources['limits']) };
+  const requests: JsonObject = { ...asObject(resources['requests']) };
   // What was given as a limit alone is its own request; what the range gives comes after that.
   for (const name in limits) requests[name] ??= limits[name];
   const setLimits = Object.keys(limit.default).filter((name) => limits[name] === undefined);
@@ -135,7 +135,7 @@ function fill(container: JsonObject, kind: string, limit: Limit): string[] {
 function podErrors(pod: KubeObject, limit: Limit): string[] {
   if (limit.type === 'Container') {
     return containersOf(pod).flatMap((container) => {
-      const resources = objectAt(container, 'resources');
+      const resources = asObject(container['resources']);
       return boundErrors(
         'Container',
         resourcesAt(resources, 'requests'),
@@ -150,7 +150,7 @@ function podErrors(pod: KubeObject, limit: Limit): string[] {
 
 function claimErrors(claim: KubeObject, limit: Limit): string[] {
   if (limit.type !== 'PersistentVolumeClaim') return [];
-  const requests = resourcesAt(objectAt(objectAt(claim, 'spec'), 'resources'), 'requests');
+  const requests = resourcesAt(asObject(asObject(claim['spec'])['resources']), 'requests');
   return [
     ...Object.keys(limit.min).flatMap((name) =>
       minError(name, 'PersistentVolumeClaim', limit.min[name]!, requests, {}),
@@ -229,14 +229,14 @@ function ratioError(
 
 /** Containers together, or the largest init container if that is more. */
 function podTotal(pod: KubeObject, kind: 'requests' | 'limits'): ResourceList {
-  const spec = objectAt(pod, 'spec');
+  const spec = asObject(pod['spec']);
   const total: { [name: string]: Quantity } = {};
-  for (const container of listAt(spec, 'containers').filter(isJsonObject)) {
-    const own = resourcesAt(objectAt(container, 'resources'), kind);
+  for (const container of asObjects(spec['containers'])) {
+    const own = resourcesAt(asObject(container['resources']), kind);
     for (const name in own) total[name] = addQuantity(total[name] ?? zeroQuantity, own[name]!);
   }
-  for (const container of listAt(spec, 'initContainers').filter(isJsonObject)) {
-    const own = resourcesAt(objectAt(container, 'resources'), kind);
+  for (const container of asObjects(spec['initContainers'])) {
+    const own = resourcesAt(asObject(container['resources']), kind);
     for (const name in own) {
       if (compareQuantity(own[name]!, total[name] ?? zeroQuantity) > 0) total[name] = own[name]!;
     }
@@ -245,26 +245,16 @@ function podTotal(pod: KubeObject, kind: 'requests' | 'limits'): ResourceList {
 }
 
 function containersOf(pod: KubeObject): JsonObject[] {
-  const spec = objectAt(pod, 'spec');
-  return [...listAt(spec, 'initContainers'), ...listAt(spec, 'containers')].filter(isJsonObject);
+  const spec = asObject(pod['spec']);
+  return [...asList(spec['initContainers']), ...asList(spec['containers'])].filter(isJsonObject);
 }
 
 function resourcesAt(object: JsonObject, key: string): ResourceList {
   const found: { [name: string]: Quantity } = {};
-  const list = objectAt(object, key);
+  const list = asObject(object[key]);
   for (const name in list) {
     const amount = quantityIn(list[name]);
     if (amount !== undefined) found[name] = amount;
   }
   return found;
-}
-
-function objectAt(object: JsonObject, key: string): JsonObject {
-  const value = object[key];
-  return isJsonObject(value) ? value : {};
-}
-
-function listAt(object: JsonObject, key: string): JsonValue[] {
-  const value = object[key];
-  return Array.isArray(value) ? value : [];
 }

@@ -76,7 +76,8 @@ function encodePart(value: JsonObject): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url');
 }
 
-function decodePart(part: string): JsonObject | undefined {
+/** The header or the claims of a token; undefined for what is none. */
+export function decodePart(part: string): JsonObject | undefined {
   try {
     const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
     return isJsonObject(value) ? value : undefined;

@@ -1,13 +1,13 @@
 import { type KeyObject, verify } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 import type { Logger } from '#client/logger.ts';
 import type { UserInfo } from '../request/user.ts';
 import type { JwtIssuer, TextMapping } from './authentication-configuration.ts';
 import { type AuthenticatedToken, type TokenAuthenticator, unauthorized } from './authenticator.ts';
 import { ClaimExpression } from './claim-expressions.ts';
 import { JsonWebKeySet } from './json-web-key-set.ts';
-import { mayBeJwt, tokenLengthMax, unverifiedClaims } from './jwt.ts';
+import { decodePart, mayBeJwt, tokenLengthMax, unverifiedClaims } from './jwt.ts';
 import { hashToken } from './token-file.ts';
 import { withAuthenticated } from './x509.ts';
 
@@ -86,7 +86,7 @@ export class OidcAuthenticator implements TokenAuthenticator {
 
   async #verify(token: string, hash: string): Promise<Verified> {
     const [head = '', body = '', tail = ''] = token.split('.');
-    const header = decoded(head);
+    const header = decodePart(head);
     const algorithm = algorithms.get(header?.['alg']);
     if (header === undefined || algorithm === undefined || header['crit'] !== undefined) {
       throw unauthorized('token is signed in a way that is not accepted');
@@ -101,7 +101,7 @@ export class OidcAuthenticator implements TokenAuthenticator {
     if (!verify(algorithm.hash, signed, { key, dsaEncoding: 'ieee-p1363' }, signature)) {
       throw unauthorized('token has a wrong signature');
     }
-    const claims = decoded(body);
+    const claims = decodePart(body);
     if (claims === undefined) throw unauthorized('token has no claims');
     const verified = this.#mapped(claims);
     this.#verified.set(hash, verified);
@@ -179,15 +179,6 @@ function uidOf(claims: JsonObject, mapping: JwtIssuer['uid']): string | undefine
   if (mapping instanceof ClaimExpression) return mapping.text(claims);
   const uid = claims[mapping.claim];
   return typeof uid === 'string' ? uid : undefined;
-}
-
-function decoded(part: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
-    return isJsonObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** A claim of groups is a list of texts or one text. */

@@ -9,12 +9,12 @@ import type { ReconcileResult } from '#client/reconcile.ts';
 import type { CacheEntry, CacheEvent } from '#storage/cached-storage.ts';
 import { objectKey, parseObjectKey, rangePrefix } from '#storage/keys.ts';
 import { cellOfEntry } from '../registry/cell-of-entry.ts';
+import { clusterOf, internalPrefix } from '../registry/key-parts.ts';
 import { hasDeletionTimestamp, hasLabels, headerOf, objectOf } from '../registry/stored-object.ts';
 import type { WorkspaceRecord } from '../workspace/workspace-index.ts';
 import { type ControllerContext, KeyedController } from './controller.ts';
 import { deleteEntries, orRaced } from './delete-entries.ts';
 import type { FederatorLiveness } from './federator-liveness.ts';
-import { clusterOf, internalPrefix } from './store-events.ts';
 
 const cellsPrefix = rangePrefix(cellDefinition.storedAs);
 const workspacesPrefix = rangePrefix(workspaceDefinition.storedAs);

@@ -6,11 +6,12 @@ import { aggregatedRules, isAggregated } from '../authz/aggregated-rules.ts';
 import { bootstrapClusterRoles } from '../authz/bootstrap-roles.ts';
 import { type PolicyRule, rbacGroup } from '../authz/policy-rule.ts';
 import { RbacIndex } from '../authz/rbac-index.ts';
+import { clusterOf } from '../registry/key-parts.ts';
 import { objectOf } from '../registry/stored-object.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
 import { type ControllerContext, KeyedController } from './controller.ts';
 import { settled } from './settled.ts';
-import { clusterOf, lookAtEntries } from './store-events.ts';
+import { lookAtEntries } from './store-events.ts';
 
 const clusterRoles = { group: rbacGroup, resource: 'clusterroles' } as const;
 const clusterRolesGvr = { ...clusterRoles, version: 'v1' } as const;

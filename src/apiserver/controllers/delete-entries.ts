@@ -1,10 +1,10 @@
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
 import { parseObjectKey } from '#storage/keys.ts';
+import { clusterOf } from '../registry/key-parts.ts';
 import { hasDeletionTimestamp, headerOf } from '../registry/stored-object.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
 import type { ControllerContext } from './controller.ts';
-import { clusterOf } from './store-events.ts';
 
 /** Deletions through the API under way at once in one call. */
 const deletionsMax = 32;

@@ -9,11 +9,12 @@ import {
   danglingCondition,
   flowControlGroup,
 } from '../flow-control/bootstrap-objects.ts';
+import { clusterOf } from '../registry/key-parts.ts';
 import { objectOf } from '../registry/stored-object.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
 import { type ControllerContext, KeyedController } from './controller.ts';
 import { settled } from './settled.ts';
-import { clusterOf, lookAtEntries } from './store-events.ts';
+import { lookAtEntries } from './store-events.ts';
 
 const schemas = { group: flowControlGroup, resource: 'flowschemas' } as const;
 const levels = { group: flowControlGroup, resource: 'prioritylevelconfigurations' } as const;

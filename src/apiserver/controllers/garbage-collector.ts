@@ -12,11 +12,12 @@ import type { CacheEntry, CacheEvent } from '#storage/cached-storage.ts';
 import { objectKey, parseObjectKey } from '#storage/keys.ts';
 import type { StorageKey } from '#storage/storage.ts';
 import { foregroundFinalizer, orphanFinalizer } from '../registry/deletion.ts';
+import { clusterOf, internalPrefix, placeOf } from '../registry/key-parts.ts';
 import { hasDeletionTimestamp, hasOwnerReferences, headerOf } from '../registry/stored-object.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
 import { type ControllerContext, KeyedController } from './controller.ts';
 import { OwnerIndex } from './owner-index.ts';
-import { clusterOf, internalPrefix, lookAtEntries, placeOf } from './store-events.ts';
+import { lookAtEntries } from './store-events.ts';
 
 /** Looks again at an object whose owner is of a kind that is not served. */
 const unknownKindRecheckMs = 60_000;

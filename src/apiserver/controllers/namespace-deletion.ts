@@ -8,10 +8,11 @@ import type { ReconcileResult } from '#client/reconcile.ts';
 import type { CacheEntry, CacheEvent } from '#storage/cached-storage.ts';
 import { objectKey, parseObjectKey } from '#storage/keys.ts';
 import type { StorageKey } from '#storage/storage.ts';
+import { placeOf } from '../registry/key-parts.ts';
 import { hasDeletionTimestamp, headerOf, objectOf } from '../registry/stored-object.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
 import { type ControllerContext, KeyedController } from './controller.ts';
-import { lookAtEntries, placeOf } from './store-events.ts';
+import { lookAtEntries } from './store-events.ts';
 
 const namespacesPrefix = '/core/namespaces/';
 const namespacesGvr = { group: '', version: 'v1', resource: 'namespaces' } as const;

@@ -3,6 +3,7 @@ import { type Logger, silentLogger } from '#client/logger.ts';
 import type { CachedStorage, CacheEntry, CacheEvent } from '#storage/cached-storage.ts';
 import { isStorageError } from '#storage/errors.ts';
 import type { StorageKey } from '#storage/storage.ts';
+import { resourcePrefixOf } from '../registry/key-parts.ts';
 
 export interface StoreListener {
   /** Called synchronously, before the write is acknowledged; must be short and must not throw. */
@@ -126,25 +127,6 @@ export class StoreEvents {
     }
   }
 }
-
-/** `/apps/deployments/` of `/apps/deployments/<cluster>/<namespace>/<name>`. */
-export function resourcePrefixOf(key: string): string {
-  return key.slice(0, key.indexOf('/', key.indexOf('/', 1) + 1) + 1);
-}
-
-/** The cluster id in a key, which begins right after its resource prefix. */
-export function clusterOf(key: string): string {
-  const start = key.indexOf('/', key.indexOf('/', 1) + 1) + 1;
-  return key.slice(start, key.indexOf('/', start));
-}
-
-/** `<cluster>/<namespace>` of a key, `<cluster>/` of a cluster-scoped one. */
-export function placeOf(key: string): string {
-  return key.slice(key.indexOf('/', key.indexOf('/', 1) + 1) + 1, key.lastIndexOf('/'));
-}
-
-/** Keys that hold no objects: reservations of addresses and the like. */
-export const internalPrefix = '/internal.cellplane.io/';
 
 const yieldEvery = 5_000;
 

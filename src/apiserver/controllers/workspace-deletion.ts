@@ -20,13 +20,13 @@ import { objectKey, parseObjectKey } from '#storage/keys.ts';
 import type { Guard, Operation, Revision, StorageKey } from '#storage/storage.ts';
 import { foregroundFinalizer, orphanFinalizer } from '../registry/deletion.ts';
 import { encodeStored } from '../registry/encode-stored.ts';
+import { clusterOf, internalPrefix } from '../registry/key-parts.ts';
 import { hasDeletionTimestamp, headerOf, objectOf } from '../registry/stored-object.ts';
 import { isGeneratedClusterId } from '../workspace/cluster-ref.ts';
 import { logicalClusterKey, type WorkspaceRecord } from '../workspace/workspace-index.ts';
 import { type ControllerContext, KeyedController } from './controller.ts';
 import { deleteEach } from './delete-each.ts';
 import { deleteEntries, orRaced } from './delete-entries.ts';
-import { clusterOf, internalPrefix } from './store-events.ts';
 
 /** Looks again at a workspace that waits for others, in case an event did not tell. */
 const recheckMs = 15_000;

@@ -8,12 +8,12 @@ import {
   namesOf,
   specOf,
   statusOf,
-  textOf,
 } from '#api/apiextensions/crd.ts';
 import { withCondition } from '#api/conditions.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import { KeyedBackoff } from '#apimachinery/backoff.ts';
 import { type Clock, systemClock } from '#apimachinery/clock.ts';
+import { asText } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { Scheme } from '#apimachinery/scheme.ts';
@@ -184,7 +184,7 @@ export class CrdController {
     if (crd === undefined || crd.metadata.deletionTimestamp !== undefined) return;
     const taken = this.#takenNames(clusterId, crd, accepted);
     const status = nextCrdStatus(crd, taken, nowTime(this.#clock.now()));
-    const group = textOf(specOf(crd)['group']);
+    const group = asText(specOf(crd)['group']);
     accepted.set(name, { group, names: namesOf((status ?? statusOf(crd))['acceptedNames']) });
     if (status === undefined) return;
     await this.#options.client.update(
@@ -199,7 +199,7 @@ export class CrdController {
     crd: KubeObject,
     accepted: ReadonlyMap<string, { readonly group: string; readonly names: CrdNames }>,
   ): TakenNames {
-    const group = textOf(specOf(crd)['group']);
+    const group = asText(specOf(crd)['group']);
     const resources = new Set<string>();
     const kinds = new Set<string>();
     const take = (names: CrdNames) => {

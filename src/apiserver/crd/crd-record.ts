@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
-import { type CrdNames, hasCondition, namesOf, specOf, statusOf, textOf } from '#api/apiextensions/crd.ts';
+import { type CrdNames, hasCondition, namesOf, specOf, statusOf } from '#api/apiextensions/crd.ts';
 import { definitionFromCrd } from '#api/apiextensions/definition-from-crd.ts';
-import type { JsonObject } from '#apimachinery/json.ts';
+import { asText, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import { nextCrdStatus, type TakenNames } from './crd-status.ts';
@@ -61,7 +61,7 @@ export function crdRecordOf(crd: KubeObject, isSpecShared = false): CrdRecord {
   const established = hasCondition(crd, 'Established');
   return {
     name: crd.metadata.name ?? '',
-    group: textOf(specOf(crd)['group']),
+    group: asText(specOf(crd)['group']),
     requested: shareNames(namesOf(specOf(crd)['names'])),
     accepted: shareNames(namesOf(statusOf(crd)['acceptedNames'])),
     namesAccepted: hasCondition(crd, 'NamesAccepted'),

@@ -8,12 +8,11 @@ import {
   namesOf,
   specOf,
   statusOf,
-  textOf,
   versionsOf,
 } from '#api/apiextensions/crd.ts';
 import { validateStructuralSchema } from '#api/apiextensions/validate-schema.ts';
 import { type Condition, withCondition } from '#api/conditions.ts';
-import { equalJson, type JsonObject } from '#apimachinery/json.ts';
+import { asText, equalJson, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 
 /** Names that other definitions of the group hold in this workspace. */
@@ -62,7 +61,7 @@ export function nextCrdStatus(crd: KubeObject, taken: TakenNames, now: string): 
     else set('Established', 'True', 'InitialNamesAccepted', 'the initial names have been accepted');
   }
 
-  if (isProtectedGroup(textOf(specOf(crd)['group']))) {
+  if (isProtectedGroup(asText(specOf(crd)['group']))) {
     const { state, text } = approvalOf(crd);
     const reason = `${state === 'Bypassed' ? 'Unapproved' : state}Annotation`;
     set('KubernetesAPIApprovalPolicyConformant', state === 'Approved' ? 'True' : 'False', reason, text);

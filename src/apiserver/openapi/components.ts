@@ -1,12 +1,11 @@
 import { builtinSchema, objectMetaSchema } from '#api/builtin/builtin-schema.ts';
-import { commonFieldText } from '#api/builtin/descriptions/descriptions.ts';
 import type { GroupVersionKind } from '#apimachinery/gvk.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { ResourceDefinition, Verb } from '#apimachinery/resource-definition.ts';
 import type { Schema } from '#apimachinery/schema.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import type { ApiGroupVersion } from '../discovery/api-groups.ts';
-import { emitSchema, refTo } from './emit-schema.ts';
+import { describedAs, emitSchema, refTo } from './emit-schema.ts';
 import { definitionName, kindOfDefinition } from './kind-names.ts';
 import type { OpenApiVersion } from './openapi-version.ts';
 
@@ -187,19 +186,14 @@ function withSelectableFields(component: Component, { definition, version }: Ser
 /** A custom kind's schema need not say what every object has. */
 function rootSchema(schema: Schema): Schema {
   const properties = new Map<string, Schema>([
-    ['apiVersion', { type: 'string', ...described('apiVersion'), ...schema.properties?.get('apiVersion') }],
-    ['kind', { type: 'string', ...described('kind'), ...schema.properties?.get('kind') }],
-    ['metadata', { ...objectMetaSchema(), ...described('metadata') }],
+    ['apiVersion', { type: 'string', ...describedAs('apiVersion'), ...schema.properties?.get('apiVersion') }],
+    ['kind', { type: 'string', ...describedAs('kind'), ...schema.properties?.get('kind') }],
+    ['metadata', { ...objectMetaSchema(), ...describedAs('metadata') }],
   ]);
   for (const [name, property] of schema.properties ?? []) {
     if (!properties.has(name)) properties.set(name, property);
   }
   return { ...schema, type: 'object', definition: undefined, properties };
-}
-
-function described(field: string): { readonly description?: string } {
-  const description = commonFieldText(field);
-  return description === undefined ? {} : { description };
 }
 
 function listComponent(
@@ -215,11 +209,11 @@ function listComponent(
     type: 'object',
     required: ['items'],
     properties: {
-      apiVersion: { ...described('apiVersion'), type: 'string' },
-      items: { ...described('items'), type: 'array', items: { $ref: refTo(version, itemName) } },
-      kind: { ...described('kind'), type: 'string' },
+      apiVersion: { ...describedAs('apiVersion'), type: 'string' },
+      items: { ...describedAs('items'), type: 'array', items: { $ref: refTo(version, itemName) } },
+      kind: { ...describedAs('kind'), type: 'string' },
       // OpenAPI 3 ignores what stands beside a $ref.
-      metadata: { ...(version === 'v2' ? listMeta : { allOf: [listMeta] }), ...described('metadata') },
+      metadata: { ...(version === 'v2' ? listMeta : { allOf: [listMeta] }), ...describedAs('metadata') },
     },
   };
   return { name, json: withKinds(json, [kind]), refs: [metaNames.listMeta] };

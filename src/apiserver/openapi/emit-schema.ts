@@ -164,7 +164,8 @@ function emitEmbedded(result: JsonObject, version: OpenApiVersion, onRef: (name:
   result['required'] = [...required, ...missing];
 }
 
-function describedAs(field: string): { readonly description?: string } {
+/** What is said of a field that all objects have. */
+export function describedAs(field: string): { readonly description?: string } {
   const description = commonFieldText(field);
   return description === undefined ? {} : { description };
 }

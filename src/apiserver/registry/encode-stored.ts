@@ -1,3 +1,4 @@
+import { clusterAnnotation } from '#api/core-kcp/cluster-annotation.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject, ManagedFieldsEntry, ObjectMeta, OwnerReference } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
@@ -17,7 +18,6 @@ import {
   prefixBytes,
   type StoredHeader,
 } from './stored-form.ts';
-import { clusterAnnotation } from './target.ts';
 
 /**
  * Encodes an object that stands in its definition's storage version. `metadata.resourceVersion` is left out whatever it

@@ -1,3 +1,4 @@
+import { clusterAnnotation } from '#api/core-kcp/cluster-annotation.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ResourceDefinition, ResourceVersion } from '#apimachinery/resource-definition.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
@@ -42,9 +43,6 @@ export function hasSubresource(version: ResourceVersion, name: string): boolean 
   for (const subresource of version.subresources) if (subresource.name === name) return true;
   return false;
 }
-
-/** The annotation that tells an object's logical cluster (KCP.md, Addressing). */
-export const clusterAnnotation = 'kcp.io/cluster';
 
 /**
  * Objects of workspaces carry `kcp.io/cluster`; an edge's objects look like any cluster's. The annotation is put on

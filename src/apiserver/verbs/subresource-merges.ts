@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { asList, asObject, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { handlerKey } from './request.ts';
 import type { SubresourceMerge } from './update.ts';
@@ -13,8 +13,8 @@ export const subresourceMerges: ReadonlyMap<string, SubresourceMerge> = new Map<
 
 /** S3: the namespace's own finalizers, which stand in spec. */
 function mergeFinalize(proposed: KubeObject, live: KubeObject): KubeObject {
-  const spec: JsonObject = { ...objectAt(live, 'spec') };
-  const { finalizers } = objectAt(proposed, 'spec');
+  const spec: JsonObject = { ...asObject(live['spec']) };
+  const { finalizers } = asObject(proposed['spec']);
   if (Array.isArray(finalizers) && finalizers.length > 0) spec['finalizers'] = finalizers;
   else delete spec['finalizers'];
   return overlay(live, proposed, { spec });
@@ -22,16 +22,16 @@ function mergeFinalize(proposed: KubeObject, live: KubeObject): KubeObject {
 
 /** O5: of the status conditions alone, beside metadata (csrApprovalStrategy); validation tells what may not change. */
 function mergeApproval(proposed: KubeObject, live: KubeObject): KubeObject {
-  const { conditions: _, ...status } = objectAt(live, 'status');
-  const conditions = objectAt(proposed, 'status')['conditions'];
+  const { conditions: _, ...status } = asObject(live['status']);
+  const conditions = asObject(proposed['status'])['conditions'];
   if (Array.isArray(conditions) && conditions.length > 0) status['conditions'] = conditions;
   const hasStatus = live['status'] !== undefined || status['conditions'] !== undefined;
   return { ...live, metadata: proposed.metadata, ...(hasStatus ? { status } : {}) };
 }
 
 function mergeEphemeralContainers(proposed: KubeObject, live: KubeObject): KubeObject {
-  const spec: JsonObject = { ...objectAt(live, 'spec') };
-  const containers = objectAt(proposed, 'spec')['ephemeralContainers'];
+  const spec: JsonObject = { ...asObject(live['spec']) };
+  const containers = asObject(proposed['spec'])['ephemeralContainers'];
   if (containers === undefined) delete spec['ephemeralContainers'];
   else spec['ephemeralContainers'] = containers;
   return overlay(live, proposed, { spec });
@@ -42,10 +42,10 @@ function mergeEphemeralContainers(proposed: KubeObject, live: KubeObject): KubeO
  * or change places, they stay as proposed: validation refuses them (podResizeStrategy dropNonResizeUpdates).
  */
 function mergeResize(proposed: KubeObject, live: KubeObject): KubeObject {
-  const spec: JsonObject = { ...objectAt(live, 'spec') };
+  const spec: JsonObject = { ...asObject(live['spec']) };
   for (const list of ['containers', 'initContainers']) {
-    const wanted = listAt(objectAt(proposed, 'spec'), list);
-    const standing = listAt(spec, list);
+    const wanted = asList(asObject(proposed['spec'])[list]);
+    const standing = asList(spec[list]);
     if (wanted.length !== standing.length || wanted.some((one, i) => nameOf(one) !== nameOf(standing[i]))) {
       spec[list] = wanted;
       continue;
@@ -62,7 +62,7 @@ function mergeResize(proposed: KubeObject, live: KubeObject): KubeObject {
       return copy;
     });
   }
-  const { resources } = objectAt(proposed, 'spec');
+  const { resources } = asObject(proposed['spec']);
   if (resources === undefined) delete spec['resources'];
   else spec['resources'] = resources;
   return overlay(live, proposed, { spec });
@@ -81,14 +81,4 @@ function overlay(live: KubeObject, proposed: KubeObject, parts: JsonObject): Kub
   if (uid !== undefined) metadata.uid = uid;
   if (managedFields !== undefined) metadata.managedFields = managedFields;
   return { ...live, ...parts, metadata };
-}
-
-function objectAt(object: JsonObject, key: string): JsonObject {
-  const value = object[key];
-  return isJsonObject(value) ? value : {};
-}
-
-function listAt(object: JsonObject, key: string): JsonValue[] {
-  const value = object[key];
-  return Array.isArray(value) ? value : [];
 }

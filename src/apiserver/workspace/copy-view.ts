@@ -10,7 +10,8 @@ import type {
 import { StorageError } from '#storage/errors.ts';
 import { type KeyParts, objectKey, parseObjectKey } from '#storage/keys.ts';
 import type { Revision, StorageKey, Subscription, WatchHandler, WatchOptions } from '#storage/storage.ts';
-import { clusterOf, internalPrefix, type StoreEvents } from '../controllers/store-events.ts';
+import type { StoreEvents } from '../controllers/store-events.ts';
+import { clusterOf, internalPrefix } from '../registry/key-parts.ts';
 import { hasLabels, headerOf } from '../registry/stored-object.ts';
 import { encodeCopy } from './copy-encoding.ts';
 import { cacheEventOf, ReadOnlyView } from './read-only-view.ts';

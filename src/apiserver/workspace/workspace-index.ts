@@ -14,6 +14,7 @@ import type { Scheme } from '#apimachinery/scheme.ts';
 import type { CachedStorage, CacheEntry, CacheEvent } from '#storage/cached-storage.ts';
 import { objectKey, rangePrefix } from '#storage/keys.ts';
 import type { StorageKey } from '#storage/storage.ts';
+import { clusterOf } from '../registry/key-parts.ts';
 import { hasDeletionTimestamp, objectOf } from '../registry/stored-object.ts';
 import { checkClusterRef } from './cluster-ref.ts';
 import { follow } from './follow.ts';
@@ -183,13 +184,13 @@ export class WorkspaceIndex implements WorkspaceResolver, WorkspaceDirectory {
 
   #apply(events: readonly CacheEvent[]): void {
     for (const event of events) {
-      if (event.entry === undefined) this.#remove(clusterIdOf(event.key));
+      if (event.entry === undefined) this.#remove(clusterOf(event.key));
       else this.#put(event.entry);
     }
   }
 
   #put(entry: CacheEntry): WorkspaceRecord | undefined {
-    const id = clusterIdOf(entry.key);
+    const id = clusterOf(entry.key);
     const object = objectOf(entry) as LogicalClusterObject;
     const record = recordFrom(id as ClusterId, object, this.#closing.has(id), (name) => this.#intern(name));
     const before = this.#byId.get(id);
@@ -230,11 +231,6 @@ export class WorkspaceIndex implements WorkspaceResolver, WorkspaceDirectory {
     this.#typeNames.set(text, text);
     return text;
   }
-}
-
-function clusterIdOf(key: string): string {
-  const start = key.indexOf('/', key.indexOf('/', 1) + 1) + 1;
-  return key.slice(start, key.indexOf('/', start));
 }
 
 const kinds: ReadonlySet<string> = new Set<WorkspaceKind>([

@@ -1,3 +1,4 @@
+import { clusterOf } from '#api/core-kcp/cluster-annotation.ts';
 import { logicalClusterName, logicalClustersGvr, pathAnnotation } from '#api/core-kcp/logical-cluster.ts';
 import type { Cell } from '#api/federation/cell.ts';
 import type { PropagationSpec } from '#api/policy/placement.ts';
@@ -6,7 +7,6 @@ import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import { parseApiVersion } from '#apimachinery/gvk.ts';
 import type { KubeClient } from '#client/client.ts';
-import { clusterAnnotation } from '#client/informer.ts';
 import { listPages } from '#client/list-pages.ts';
 import { nodeDemandOf } from '#scheduler/algorithm/node-demand.ts';
 import { dividesByRoom } from '#scheduler/cells/estimate-question.ts';
@@ -109,14 +109,14 @@ class RequestReader {
   }
 
   async isDividedByRoom(binding: ResourceBinding): Promise<boolean> {
-    const cluster = binding.metadata.annotations?.[clusterAnnotation] ?? '';
+    const cluster = clusterOf(binding);
     return dividesByRoom((await this.#policyOf(cluster, binding))?.placement);
   }
 
   /** Undefined where it is gone. */
   async askedOf(binding: ResourceBinding): Promise<Pick<AskingBinding, 'request' | 'nodes'> | undefined> {
     const { resource } = binding.spec;
-    const cluster = binding.metadata.annotations?.[clusterAnnotation] ?? '';
+    const cluster = clusterOf(binding);
     const parsed = parseApiVersion(resource.apiVersion);
     if (parsed === undefined) return undefined;
     const gvr = { ...parsed, resource: resource.resource };

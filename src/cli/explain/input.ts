@@ -1,4 +1,5 @@
 import { isCrd } from '#api/apiextensions/crd.ts';
+import { clusterOf } from '#api/core-kcp/cluster-annotation.ts';
 import { logicalClusterName, logicalClustersGvr, pathAnnotation } from '#api/core-kcp/logical-cluster.ts';
 import { type Cell, cellsGvr } from '#api/federation/cell.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
@@ -8,7 +9,6 @@ import { clusterResourceBindingsGvr, resourceBindingsGvr } from '#api/work/group
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeClient } from '#client/client.ts';
-import { clusterAnnotation } from '#client/informer.ts';
 import type { ExplainInput } from '#scheduler/explain/explain.ts';
 import type { NamedResource } from '../resource-argument.ts';
 import { UsageError } from '../run-command.ts';
@@ -42,7 +42,7 @@ export async function readExplainInput(
   const binding = await readBinding(federationClient, workspace, namespace, resource);
   const unread = new Unread();
   const policy = await readPolicy(federationClient, workspace, binding, unread);
-  const projectId = cluster.metadata.annotations?.[clusterAnnotation] ?? '';
+  const projectId = clusterOf(cluster);
   const path = cluster.metadata.annotations?.[pathAnnotation] ?? workspace;
   const names = cells.items.map((cell) => cell.metadata.name ?? '');
   if (policy === 'unknown' && whatIf !== undefined)

@@ -85,6 +85,13 @@ function toldLabels(labels: MetricLabels): string {
   return told;
 }
 
+/** Labels as that format has them, between commas. */
+export function labelPairs(labels: MetricLabels): string {
+  return Object.entries(labels)
+    .map(([name, value]) => `${name}="${escapeLabel(value)}"`)
+    .join(',');
+}
+
 /** A label's value as that format has it. */
 export function escapeLabel(value: string): string {
   if (!/[\\"\n]/.test(value)) return value;

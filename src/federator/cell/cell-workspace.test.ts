@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clusterAnnotation } from '#api/core-kcp/logical-cluster.ts';
+import { clusterAnnotation } from '#api/core-kcp/cluster-annotation.ts';
 import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { ScriptedClient } from '#client/testing/scripted-client.ts';

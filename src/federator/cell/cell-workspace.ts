@@ -1,5 +1,5 @@
+import { clusterOf } from '#api/core-kcp/cluster-annotation.ts';
 import {
-  clusterAnnotation,
   type LogicalClusterObject,
   logicalClusterName,
   logicalClustersGvr,
@@ -138,7 +138,7 @@ export class CellWorkspace {
       if (isApiError(error, 'NotFound', 'Forbidden')) return undefined;
       throw error;
     }
-    const clusterId = cluster.metadata.annotations?.[clusterAnnotation] ?? '';
+    const clusterId = clusterOf(cluster);
     if (clusterId === '' || cluster.metadata.deletionTimestamp !== undefined) return undefined;
     if (cluster.status?.phase !== 'Ready') return undefined;
     const { incarnationId } = await readControlPlane(this.#federationClient, signal);

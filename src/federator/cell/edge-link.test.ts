@@ -1,7 +1,7 @@
 // docs/federation-contract.md: FO3
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { clusterAnnotation } from '#api/core-kcp/logical-cluster.ts';
+import { clusterAnnotation } from '#api/core-kcp/cluster-annotation.ts';
 import type { Cell } from '#api/federation/cell.ts';
 import { ApiError } from '#apimachinery/api-error.ts';
 import type { JsonValue } from '#apimachinery/json.ts';

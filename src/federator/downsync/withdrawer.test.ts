@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clusterAnnotation } from '#api/core-kcp/logical-cluster.ts';
+import { clusterAnnotation } from '#api/core-kcp/cluster-annotation.ts';
 import type { Cell } from '#api/federation/cell.ts';
 import {
   copyAnnotations,

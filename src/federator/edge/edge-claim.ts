@@ -5,6 +5,7 @@ import { retry } from '#apimachinery/lifecycle.ts';
 import type { KubeList, KubeObject } from '#apimachinery/object.ts';
 import type { CallOptions, KubeClient, ObjectRef } from '#client/client.ts';
 import { readControlPlane } from '#client/control-plane.ts';
+import { unlessThere } from '#client/unless-there.ts';
 import { checkedList } from './checked-answer.ts';
 import { edgeFieldManager } from './edge-object.ts';
 import { CellProblem, isUnanswered } from './edge-problem.ts';
@@ -222,12 +223,4 @@ function claimObject(claim: Claim): KubeObject {
     metadata: { name: claimName, namespace: claimNamespace },
     data: { ...claim },
   };
-}
-
-async function unlessThere(create: () => Promise<unknown>): Promise<void> {
-  try {
-    await create();
-  } catch (error) {
-    if (!isApiError(error, 'AlreadyExists')) throw error;
-  }
 }

@@ -1,4 +1,5 @@
 import { type Condition, withCondition } from '#api/conditions.ts';
+import { clusterAnnotation } from '#api/core-kcp/cluster-annotation.ts';
 import { workGroup, workVersion } from '#api/work/group.ts';
 import {
   type Activation,
@@ -15,7 +16,6 @@ import {
 import { equalJson } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { canonicalQuantity, parseQuantity, quantityNumber } from '#apimachinery/quantity.ts';
-import { clusterAnnotation } from '#client/informer.ts';
 import { type Bounds, forbiddingPolicy } from '../algorithm/bounds.ts';
 import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { CellSnapshot } from '../algorithm/cell.ts';

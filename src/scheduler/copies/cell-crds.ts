@@ -3,7 +3,7 @@ import { isApiError } from '#apimachinery/api-error.ts';
 import { cloneJson, isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
-import { contentHashOf } from '../projection/canonical.ts';
+import { contentHashOf } from '../projection/content-hash.ts';
 import { type Origin, originOf, setOriginAnnotations, setOriginLabels } from '../projection/origin.ts';
 import { copyFieldManager } from './copy-writer.ts';
 import { crdConflict, mergeCrdVersions, normalizeCrd, storedAsServed } from './crd-normalize.ts';

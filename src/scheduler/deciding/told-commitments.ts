@@ -1,6 +1,6 @@
+import { clusterOf } from '#api/core-kcp/cluster-annotation.ts';
 import type { Cell } from '#api/federation/cell.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
-import { clusterAnnotation } from '#client/informer.ts';
 import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { DecisionInput } from '../algorithm/decision.ts';
 import type { NodeDemand } from '../algorithm/node-demand.ts';
@@ -92,5 +92,5 @@ function placedBy(binding: ResourceBinding, asked?: AskingBinding): Committed {
 }
 
 function keyOfBound(binding: ResourceBinding): ProjectObjectKey {
-  return keyOf(boundPartsOf(binding, binding.metadata.annotations?.[clusterAnnotation] ?? ''));
+  return keyOf(boundPartsOf(binding, clusterOf(binding)));
 }

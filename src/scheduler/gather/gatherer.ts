@@ -16,7 +16,7 @@ import type { Interpretations } from '../interpreter/interpretations.ts';
 import type { KeyState, KeyStates } from '../key-state.ts';
 import type { KeyParts, ProjectObjectKey } from '../object-key.ts';
 import type { PolicyMatch } from '../policy/policy-index.ts';
-import { contentHashOf } from '../projection/canonical.ts';
+import { contentHashOf } from '../projection/content-hash.ts';
 import { crdResource } from '../projection/kinds.ts';
 import { readObject } from '../read-object.ts';
 import { recordMissing, replicasMissing } from '../rescheduling/missing-replicas.ts';

@@ -1,3 +1,4 @@
+import { clusterOf } from '#api/core-kcp/cluster-annotation.ts';
 import {
   interpreterCustomizationsGvr,
   type ResourceInterpreterCustomization,
@@ -6,7 +7,7 @@ import type { Clock } from '#apimachinery/clock.ts';
 import { parseApiVersion } from '#apimachinery/gvk.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
-import { clusterAnnotation, Informer } from '#client/informer.ts';
+import { Informer } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
 import type { WorkspaceRef, Workspaces } from '../workspaces.ts';
 import { Interpretation } from './interpretation.ts';
@@ -74,7 +75,7 @@ export class Interpretations {
   #put(now: KubeObject | undefined, old: KubeObject | undefined): void {
     for (const object of [old, now]) {
       if (object === undefined) continue;
-      const cluster = object.metadata.annotations?.[clusterAnnotation] ?? '';
+      const cluster = clusterOf(object);
       const { target } = (object as ResourceInterpreterCustomization).spec;
       const group = parseApiVersion(target.apiVersion)?.group ?? '';
       const key = `${cluster}|${group}/${target.kind}`;

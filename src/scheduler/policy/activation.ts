@@ -1,7 +1,7 @@
 import type { PropagationSpec } from '#api/policy/placement.ts';
 import type { Activation, ResourceBinding } from '#api/work/resource-binding.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import { contentHashOf } from '../projection/canonical.ts';
+import { contentHashOf } from '../projection/content-hash.ts';
 import type { PolicyMatch, ResolvedPolicy } from './policy-index.ts';
 
 /** Whether edits of the policy act on an object only when that is edited next (PLACEMENT.md 1, activationPreference). */

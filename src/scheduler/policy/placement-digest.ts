@@ -1,5 +1,5 @@
 import type { PropagationSpec } from '#api/policy/placement.ts';
-import { contentHashOf } from '../projection/canonical.ts';
+import { contentHashOf } from '../projection/content-hash.ts';
 
 const digests = new WeakMap<object, string>();
 

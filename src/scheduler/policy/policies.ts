@@ -1,3 +1,4 @@
+import { clusterOf } from '#api/core-kcp/cluster-annotation.ts';
 import {
   clusterOverridePoliciesGvr,
   clusterPropagationPoliciesGvr,
@@ -13,7 +14,7 @@ import type { Clock } from '#apimachinery/clock.ts';
 import { parseApiVersion } from '#apimachinery/gvk.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
-import { clusterAnnotation, Informer } from '#client/informer.ts';
+import { Informer } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
 import type { CellInfo } from '../algorithm/cell.ts';
 import type { Discovery } from '../discovery.ts';
@@ -378,10 +379,6 @@ function isStatusAlone(object: KubeObject | undefined, old: KubeObject | undefin
 /** The same text as the informer's own key. */
 function keyOfPolicy(object: KubeObject): string {
   return policyKeyOf(clusterOf(object), object.metadata.namespace, object.metadata.name ?? '');
-}
-
-function clusterOf({ metadata }: KubeObject): string {
-  return metadata.annotations?.[clusterAnnotation] ?? '';
 }
 
 /** When each policy was last edited, which its managedFields tell. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isPropagatedResource } from '#api/policy/selected-kinds.ts';
+import { canonicalJson } from '#apimachinery/canonical-json.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
-import { canonicalJson } from './canonical.ts';
 import { formatImage, overrideImage, parseImage } from './image.ts';
 import { patchAt, readPointer } from './json-pointer.ts';
 import { isPropagatedMetadata, isPropagatedObject } from './kinds.ts';

@@ -3,7 +3,7 @@ import { cloneJson, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CellInfo } from '../algorithm/cell.ts';
 import type { Target } from '../algorithm/decision.ts';
-import { contentHashOf } from './canonical.ts';
+import { contentHashOf } from './content-hash.ts';
 import { resourceKey } from './kinds.ts';
 import type { NameMapper } from './names.ts';
 import { type Origin, setOriginAnnotations, setOriginLabels } from './origin.ts';

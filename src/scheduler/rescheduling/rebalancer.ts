@@ -1,3 +1,4 @@
+import { clusterAnnotation } from '#api/core-kcp/cluster-annotation.ts';
 import {
   type ObservedWorkload,
   type RebalancedWorkload,
@@ -10,7 +11,7 @@ import { equalJson } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
-import { clusterAnnotation, Informer } from '#client/informer.ts';
+import { Informer } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
 import type { ReconcileResult } from '#client/reconcile.ts';
 import type { BindingStore } from '../bindings/binding-store.ts';

@@ -1,7 +1,7 @@
+import { clusterAnnotation } from '#api/core-kcp/cluster-annotation.ts';
 import { type ReturnableKind, returnAnnotations } from '#api/federation/return-contract.ts';
 import { annotationsOf } from '#api/federation/returned-object.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import { clusterAnnotation } from '#client/informer.ts';
 
 /** Of an object that came back: where it came from, and what policies select by. */
 export function sourcesAlone({ kind }: ReturnableKind, { apiVersion, metadata }: KubeObject): KubeObject {

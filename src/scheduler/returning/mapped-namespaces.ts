@@ -1,5 +1,5 @@
+import { clusterAnnotation } from '#api/core-kcp/cluster-annotation.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import { clusterAnnotation } from '#client/informer.ts';
 import { originOf } from '../projection/origin.ts';
 
 /** A project's namespace as it lies in one cell's workspace. */

@@ -1,7 +1,7 @@
 import { returnAnnotations, returnedFromLabel } from '#api/federation/return-contract.ts';
 import type { ReturnedObject } from '#api/federation/returned-object.ts';
 import { sha256Base32 } from '#apimachinery/hash.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { asObject, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 
 export interface ProjectFormOptions {
   readonly cell: string;
@@ -43,11 +43,11 @@ export function projectEventForm(
 ): JsonObject {
   const { object, name } = returned.spec;
   const form = projectForm(returned, { ...options, naming: 'Same' });
-  const { uid: _uid, resourceVersion: _revision, ...involved } = objectAt(object, 'involvedObject');
-  const { component, host } = objectAt(object, 'source');
+  const { uid: _uid, resourceVersion: _revision, ...involved } = asObject(object['involvedObject']);
+  const { component, host } = asObject(object['source']);
   return {
     ...form,
-    metadata: { ...objectAt(form, 'metadata'), name: projectEventNameOf(name, options.cell) },
+    metadata: { ...asObject(form['metadata']), name: projectEventNameOf(name, options.cell) },
     involvedObject: {
       ...involved,
       namespace: options.projectNamespace,
@@ -68,11 +68,6 @@ export function projectStatusOf(
 ): JsonObject | undefined {
   const status = object['status'];
   return isJsonObject(status) ? (withoutCellNamespace(status, options) as JsonObject) : undefined;
-}
-
-function objectAt(value: JsonObject, field: string): JsonObject {
-  const found = value[field];
-  return isJsonObject(found) ? found : {};
 }
 
 /**

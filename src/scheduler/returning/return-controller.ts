@@ -1,3 +1,4 @@
+import { clusterAnnotation, clusterOf } from '#api/core-kcp/cluster-annotation.ts';
 import { copyLabels } from '#api/federation/copy-contract.ts';
 import { eventKind, type ReturnableKind, returnAnnotations } from '#api/federation/return-contract.ts';
 import { returnPoliciesGvr } from '#api/federation/return-policy.ts';
@@ -9,7 +10,7 @@ import {
 } from '#api/federation/returned-object.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ObjectRef } from '#client/client.ts';
-import { clusterAnnotation, Informer, type InformerHandler, type InformerOptions } from '#client/informer.ts';
+import { Informer, type InformerHandler, type InformerOptions } from '#client/informer.ts';
 import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
 import { WorkQueue } from '#client/workqueue.ts';
 import type { QueueLength } from '../queues.ts';
@@ -23,7 +24,7 @@ import { type MappedNamespace, MappedNamespaces } from './mapped-namespaces.ts';
 import { tellPolicyStatus } from './policy-status.ts';
 import { ProjectKinds } from './project-kinds.ts';
 import { Refusals } from './refusals.ts';
-import { addressOf, clusterOf, keyOf, placeOf } from './return-keys.ts';
+import { addressOf, keyOf, placeOf } from './return-keys.ts';
 import type { ReturnState } from './return-state.ts';
 
 const concurrency = 8;

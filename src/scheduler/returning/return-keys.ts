@@ -1,12 +1,7 @@
+import { clusterOf } from '#api/core-kcp/cluster-annotation.ts';
 import type { ReturnableKind } from '#api/federation/return-contract.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { ObjectRef } from '#client/client.ts';
-import { clusterAnnotation } from '#client/informer.ts';
-
-/** Logical cluster id of the workspace that the object lies in. */
-export function clusterOf({ metadata }: KubeObject): string {
-  return metadata.annotations?.[clusterAnnotation] ?? '';
-}
 
 /** `<cluster id>|<namespace>|<name>`. */
 export function addressOf(object: KubeObject): string {

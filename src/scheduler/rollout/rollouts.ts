@@ -18,7 +18,7 @@ import type { Decided } from '../deciding/decider.ts';
 import type { KeyState } from '../key-state.ts';
 import type { Known } from '../known-object.ts';
 import type { KeyParts } from '../object-key.ts';
-import { contentHashOf } from '../projection/canonical.ts';
+import { contentHashOf } from '../projection/content-hash.ts';
 import { overrideRulesOf, overridesOfRules } from '../projection/overrides.ts';
 import type { RenderInput } from '../projection/render.ts';
 import { replicaFieldOf } from '../projection/replicas.ts';

@@ -1,10 +1,11 @@
+import { clusterAnnotation, clusterOf } from '#api/core-kcp/cluster-annotation.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import { formatApiVersion } from '#apimachinery/gvk.ts';
 import { cloneJson } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
-import { clusterAnnotation, Informer } from '#client/informer.ts';
+import { Informer } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
 import { RecentObjects } from '#client/recent-objects.ts';
 import type { WatchedResource } from '../copies/copy-index.ts';
@@ -95,7 +96,7 @@ export class ResourceWatches {
           if (object.kind !== 'PartialObjectMetadata') this.#keepWhole(resource, object);
           return slimMetadata(object);
         },
-        indexers: { [clusterIndex]: (object) => [object.metadata.annotations?.[clusterAnnotation] ?? ''] },
+        indexers: { [clusterIndex]: (object) => [clusterOf(object)] },
       });
       watched = { resource, informer };
       this.#informers.set(name, watched);

@@ -1,6 +1,6 @@
+import { clusterAnnotation } from '#api/core-kcp/cluster-annotation.ts';
 import { fnv32a } from '#apimachinery/hash.ts';
 import type { KubeObject, ObjectMeta } from '#apimachinery/object.ts';
-import { clusterAnnotation } from '#client/informer.ts';
 
 const keptAnnotationPrefix = 'federation.cellplane.io/';
 /** Under this key stands a hash of the annotations that were cut away: it tells that one of them changed. */

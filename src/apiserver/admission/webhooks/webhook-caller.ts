@@ -1,5 +1,5 @@
 import { decodeJson, MalformedJson } from '#apimachinery/decode-json.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { asText, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { base64Fault, notAnObject, wordFor } from '../../request/go-words.ts';
 import type { HookClient } from '../../services/hook-client.ts';
 import type { Webhook } from './webhook-configuration.ts';
@@ -70,18 +70,18 @@ function answerOf(answer: unknown, uid: string, mutates: boolean): WebhookAnswer
     throw new WebhookCallError(`${undecoded}${notAnObject(answer as JsonValue)}`);
   }
   const { apiVersion, kind } = answer ?? {};
-  if (apiVersion !== undefined || kind !== undefined) refuseOtherKind(textOf(apiVersion), textOf(kind));
+  if (apiVersion !== undefined || kind !== undefined) refuseOtherKind(asText(apiVersion), asText(kind));
   const response = answer?.['response'];
   if (!isJsonObject(response)) throw new WebhookCallError(`${invalid}webhook response was absent`);
   const { allowed, status, warnings, auditAnnotations } = response;
   if (response['uid'] !== uid) {
-    const found = JSON.stringify(textOf(response['uid']));
+    const found = JSON.stringify(asText(response['uid']));
     throw new WebhookCallError(`${invalid}expected response.uid=${JSON.stringify(uid)}, got ${found}`);
   }
   if (apiVersion !== reviewVersion || kind !== 'AdmissionReview') {
-    const found = apiVersion === undefined ? '/' : textOf(apiVersion);
+    const found = apiVersion === undefined ? '/' : asText(apiVersion);
     throw new WebhookCallError(
-      `${invalid}expected webhook response of ${reviewVersion}, Kind=AdmissionReview, got ${found}, Kind=${textOf(kind)}`,
+      `${invalid}expected webhook response of ${reviewVersion}, Kind=AdmissionReview, got ${found}, Kind=${asText(kind)}`,
     );
   }
   return {
@@ -95,10 +95,6 @@ function answerOf(answer: unknown, uid: string, mutates: boolean): WebhookAnswer
     ),
     warnings: Array.isArray(warnings) ? warnings.filter((one) => typeof one === 'string') : [],
   };
-}
-
-function textOf(value: JsonValue | undefined): string {
-  return typeof value === 'string' ? value : '';
 }
 
 function refuseOtherKind(apiVersion: string, kind: string): void {
@@ -116,7 +112,7 @@ function patchOf(
   { patch, patchType }: JsonObject,
   mutates: boolean,
 ): Pick<WebhookAnswer, 'patch' | 'patchType'> {
-  const text = textOf(patch);
+  const text = asText(patch);
   const wrong = text === '' ? undefined : base64Fault(text);
   if (wrong !== undefined) throw new WebhookCallError(`${undecoded}${wrong}`);
   const hasType = patchType !== undefined && patchType !== null;
@@ -136,7 +132,7 @@ function patchOf(
   if (patchType === '') {
     throw new WebhookCallError(`${invalid}webhook returned invalid response.patchType of ""`);
   }
-  return { patch: text === '' ? [] : operationsOf(text), patchType: textOf(patchType) };
+  return { patch: text === '' ? [] : operationsOf(text), patchType: asText(patchType) };
 }
 
 function operationsOf(base64: string): readonly JsonObject[] {

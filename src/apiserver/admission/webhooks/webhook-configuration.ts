@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { asText, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { everything, type LabelSelector, labelSelectorOf } from '#apimachinery/label-selector.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { type HookTarget, hookTargetOf } from '../../services/hook-client.ts';
@@ -44,7 +44,7 @@ export function webhooksOf(configuration: KubeObject): Webhook[] {
 function webhookOf(webhook: JsonObject, configuration: string): Webhook {
   const timeoutSeconds = webhook['timeoutSeconds'];
   return {
-    name: textOf(webhook['name']),
+    name: asText(webhook['name']),
     configuration,
     target: hookTargetOf(webhook['clientConfig']),
     rules: listOf(webhook['rules']).filter(isJsonObject).map(ruleOf),
@@ -52,7 +52,7 @@ function webhookOf(webhook: JsonObject, configuration: string): Webhook {
     matchPolicy: webhook['matchPolicy'] === 'Exact' ? 'Exact' : 'Equivalent',
     namespaceSelector: selectorOf(webhook['namespaceSelector']),
     objectSelector: selectorOf(webhook['objectSelector']),
-    sideEffects: textOf(webhook['sideEffects']),
+    sideEffects: asText(webhook['sideEffects']),
     timeoutMs: (typeof timeoutSeconds === 'number' ? timeoutSeconds : defaultTimeoutSeconds) * 1000,
     reinvokes: webhook['reinvocationPolicy'] === 'IfNeeded',
     conditions: compileConditions(webhook['matchConditions']),
@@ -108,10 +108,6 @@ function hasOrAll(list: readonly string[], value: string): boolean {
 
 function listOf(value: JsonValue | undefined): readonly JsonValue[] {
   return Array.isArray(value) ? value : [];
-}
-
-function textOf(value: JsonValue | undefined): string {
-  return typeof value === 'string' ? value : '';
 }
 
 function textsOf(value: JsonValue | undefined): string[] {

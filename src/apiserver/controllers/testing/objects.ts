@@ -1,7 +1,7 @@
 import { workspacesGvr } from '#api/tenancy/workspace.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject, OwnerReference } from '#apimachinery/object.ts';
-import { clusterOf } from '../store-events.ts';
+import { clusterOf } from '../../registry/key-parts.ts';
 import type { ServerFixture } from './server-fixture.ts';
 
 export const core = (resource: string) => ({ group: '', version: 'v1', resource });

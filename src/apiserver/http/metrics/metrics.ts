@@ -1,7 +1,7 @@
 import { removedReleaseOf } from '#api/builtin/deprecations.ts';
 import type { ResourceVersion } from '#apimachinery/resource-definition.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
-import { escapeLabel } from '#client/metrics/metric-text.ts';
+import { escapeLabel, labelPairs } from '#client/metrics/metric-text.ts';
 import type { ResourceRequest } from '../../request/request-info.ts';
 import { kubernetesVersion, versionInfo } from '../version-info.ts';
 import { processMetrics } from './process-metrics.ts';
@@ -190,9 +190,8 @@ export class HttpMetrics {
     const { group, resource, kind } = definition;
     const removed = removedReleaseOf(group, version.version, kind) ?? '';
     const pairs = { group, version: version.version, resource, subresource: '', removed_release: removed };
-    const text = Object.entries(pairs).map(([name, value]) => `${name}="${escapeLabel(value)}"`);
     const key = `${group}/${version.version}/${resource}`;
-    if (this.#deprecated.size < deprecatedMax) this.#deprecated.set(key, text.join(','));
+    if (this.#deprecated.size < deprecatedMax) this.#deprecated.set(key, labelPairs(pairs));
   }
 
   /** Prometheus text exposition format 0.0.4. */

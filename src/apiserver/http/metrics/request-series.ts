@@ -1,5 +1,5 @@
 import { Histogram, kubernetesDurationBounds, kubernetesObjectiveBounds } from '#apimachinery/histogram.ts';
-import { escapeLabel } from '#client/metrics/metric-text.ts';
+import { labelPairs } from '#client/metrics/metric-text.ts';
 
 /** What kube-apiserver tells requests apart by, without the code of the answer. */
 export interface RequestLabels {
@@ -31,7 +31,7 @@ export class RequestDurations {
   constructor(labels: RequestLabels) {
     this.#text = textOf(labels);
     const { dryRun: _, ...told } = labels;
-    this.#sizesText = pairsText(told);
+    this.#sizesText = labelPairs(told);
     this.#sizes = readingVerbs.has(labels.verb) ? new Histogram(responseBytesBounds) : undefined;
   }
 
@@ -65,7 +65,7 @@ export class BodySizes {
   readonly #bytes = new Histogram(requestBytesBounds);
 
   constructor(labels: { readonly group: string; readonly resource: string; readonly verb: string }) {
-    this.#text = pairsText(labels);
+    this.#text = labelPairs(labels);
   }
 
   observe(bytes: number): void {
@@ -113,13 +113,7 @@ export class RequestSeries {
 }
 
 function textOf({ verb, group, version, resource, subresource, scope, component, dryRun }: RequestLabels) {
-  return pairsText({ verb, group, version, resource, subresource, scope, component, dry_run: dryRun });
-}
-
-function pairsText(labels: { readonly [name: string]: string }): string {
-  return Object.entries(labels)
-    .map(([name, value]) => `${name}="${escapeLabel(value)}"`)
-    .join(',');
+  return labelPairs({ verb, group, version, resource, subresource, scope, component, dry_run: dryRun });
 }
 
 /** `labels` is text already: it is made once for a series and told in fifty lines. */

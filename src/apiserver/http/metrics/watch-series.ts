@@ -1,4 +1,4 @@
-import { escapeLabel } from '#client/metrics/metric-text.ts';
+import { labelPairs } from '#client/metrics/metric-text.ts';
 import type { RequestLabels } from './request-series.ts';
 
 /** The watches of one set of labels: how many are open, and what was sent over them. */
@@ -13,7 +13,7 @@ export class WatchSeries {
 
   renderOpen(lines: string[]): void {
     const { component, group, resource, scope, subresource, verb, version } = this.labels;
-    const text = textOf({ component, group, resource, scope, subresource, verb, version });
+    const text = labelPairs({ component, group, resource, scope, subresource, verb, version });
     lines.push(`apiserver_longrunning_requests{${text}} ${this.open}`);
   }
 }
@@ -23,14 +23,8 @@ export function watchEvents(series: Iterable<WatchSeries>): string[] {
   const totals = new Map<string, number>();
   for (const { labels, events } of series) {
     const { group, resource, version } = labels;
-    const text = textOf({ group, resource, version });
+    const text = labelPairs({ group, resource, version });
     totals.set(text, (totals.get(text) ?? 0) + events);
   }
   return [...totals].map(([text, total]) => `apiserver_watch_events_total{${text}} ${total}`);
-}
-
-function textOf(labels: { readonly [name: string]: string }): string {
-  return Object.entries(labels)
-    .map(([name, value]) => `${name}="${escapeLabel(value)}"`)
-    .join(',');
 }

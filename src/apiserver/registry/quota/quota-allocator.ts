@@ -1,5 +1,5 @@
 import { forbidden } from '#apimachinery/api-error.ts';
-import { equalJson, type JsonObject } from '#apimachinery/json.ts';
+import { asObject, equalJson, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import {
   addQuantity,
@@ -23,7 +23,6 @@ import {
   concernsResource,
   countedResource,
   inScope,
-  objectAt,
   type ResourceName,
   type Usage,
   unspecified,
@@ -102,7 +101,7 @@ export class QuotaAllocator implements Allocator {
 
   /** Counted now, for the names that change. */
   #used(storage: CachedStorage, target: Target, quota: Quota, delta: Usage): Map<string, Quantity> {
-    return countUsage(storage, target, objectAt(quota.object, 'spec'), [...delta.keys()]);
+    return countUsage(storage, target, asObject(quota.object['spec']), [...delta.keys()]);
   }
 }
 
@@ -119,7 +118,7 @@ function* quotasOf(
   for (const entry of storage.snapshot(rangePrefix(quotas, workspace.id, namespace)).entries()) {
     const object = objectOf(entry);
     const hard = new Map<string, Quantity>();
-    const limits = objectAt(objectAt(object, 'spec'), 'hard');
+    const limits = asObject(asObject(object['spec'])['hard']);
     for (const name in limits) {
       const limit = quantityIn(limits[name]);
       if (limit !== undefined) hard.set(name, limit);
@@ -135,7 +134,7 @@ function deltaOf(
   object: KubeObject | undefined,
   old: KubeObject | undefined,
 ): Map<string, Quantity> {
-  const spec = objectAt(quota.object, 'spec');
+  const spec = asObject(quota.object['spec']);
   const after = object !== undefined && inScope(spec, object, resource) ? usageOf(object, resource) : noUsage;
   const before = old !== undefined && inScope(spec, old, resource) ? usageOf(old, resource) : noUsage;
   const delta = new Map<string, Quantity>();
@@ -224,12 +223,12 @@ function statusOperation(
   delta: Usage,
   target: Target,
 ): Operation | undefined {
-  const status = objectAt(quota.object, 'status');
-  const figures: JsonObject = { ...objectAt(status, 'used') };
+  const status = asObject(quota.object['status']);
+  const figures: JsonObject = { ...asObject(status['used']) };
   for (const [name, change] of delta) {
     figures[name] = formatQuantity(addQuantity(used.get(name) ?? zeroQuantity, change));
   }
-  const hard = objectAt(objectAt(quota.object, 'spec'), 'hard');
+  const hard = asObject(asObject(quota.object['spec'])['hard']);
   const next: JsonObject = { ...status, hard, used: figures };
   if (equalJson(next, status)) return undefined;
   const definition = target.workspace.scheme.definitionOf(quotas.group, quotas.resource);
@@ -240,8 +239,8 @@ function statusOperation(
 
 /** A quota shows what is used as soon as it is stored. */
 function withStatus(storage: CachedStorage, target: Target, object: KubeObject): KubeObject {
-  const spec = objectAt(object, 'spec');
-  const hard = objectAt(spec, 'hard');
+  const spec = asObject(object['spec']);
+  const hard = asObject(spec['hard']);
   const used = countUsage(storage, target, spec, Object.keys(hard));
   // The quota itself may be among what is counted, and is not stored yet.
   const own = storage.peek(keyOf(target)) === undefined ? usageOf(object, quotas) : noUsage;
@@ -250,5 +249,5 @@ function withStatus(storage: CachedStorage, target: Target, object: KubeObject):
     const total = addQuantity(used.get(name) ?? zeroQuantity, own.get(name) ?? zeroQuantity);
     figures[name] = formatQuantity(total);
   }
-  return { ...object, status: { ...objectAt(object, 'status'), hard, used: figures } };
+  return { ...object, status: { ...asObject(object['status']), hard, used: figures } };
 }

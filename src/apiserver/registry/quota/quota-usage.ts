@@ -1,6 +1,6 @@
 import { podResources } from '#api/builtin/pod-resources.ts';
 import { podQos } from '#api/builtin/strategies/pod-qos.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { asList, asObject, asObjects, isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { parseQuantity, type Quantity, quantityIn, zeroQuantity } from '#apimachinery/quantity.ts';
 
@@ -81,16 +81,16 @@ export function usageOf(object: KubeObject, resource: ResourceName): Usage {
 }
 
 function addService(object: KubeObject, usage: Map<string, Quantity>): void {
-  const spec = objectAt(object, 'spec');
-  const ports = listAt(spec, 'ports').length;
+  const spec = asObject(object['spec']);
+  const ports = asList(spec['ports']).length;
   if (spec['type'] === 'LoadBalancer') usage.set('services.loadbalancers', one);
   const allocates = spec['type'] === 'LoadBalancer' && spec['allocateLoadBalancerNodePorts'] !== false;
   if (spec['type'] === 'NodePort' || allocates) usage.set('services.nodeports', parseQuantity(ports));
 }
 
 function addClaim(object: KubeObject, usage: Map<string, Quantity>): void {
-  const spec = objectAt(object, 'spec');
-  const storage = quantityAt(objectAt(objectAt(spec, 'resources'), 'requests'), 'storage');
+  const spec = asObject(object['spec']);
+  const storage = quantityAt(asObject(asObject(spec['resources'])['requests']), 'storage');
   usage.set('requests.storage', storage);
   const storageClass = spec['storageClassName'];
   if (typeof storageClass !== 'string' || storageClass === '') return;
@@ -101,11 +101,11 @@ function addClaim(object: KubeObject, usage: Map<string, Quantity>): void {
 
 /** A pod that has ended uses nothing but its place among the objects. */
 function addPod(object: KubeObject, usage: Map<string, Quantity>): void {
-  const { phase } = objectAt(object, 'status');
+  const { phase } = asObject(object['status']);
   if (phase === 'Succeeded' || phase === 'Failed') return;
   usage.set('pods', one);
   for (const kind of ['requests', 'limits'] as const) {
-    for (const [name, quantity] of podResources(objectAt(object, 'spec'), kind)) {
+    for (const [name, quantity] of podResources(asObject(object['spec']), kind)) {
       usage.set(`${kind}.${name}`, quantity);
       if (kind === 'requests' && computeNames.has(name)) usage.set(name, quantity);
     }
@@ -115,14 +115,14 @@ function addPod(object: KubeObject, usage: Map<string, Quantity>): void {
 /** Containers of a pod that leave open what a quota limits, by name: `requests.cpu` → [c]. */
 export function unspecified(pod: KubeObject, names: readonly string[]): Map<string, string[]> {
   const missing = new Map<string, string[]>();
-  const spec = objectAt(pod, 'spec');
-  const containers = [...listAt(spec, 'containers'), ...listAt(spec, 'initContainers')].filter(isJsonObject);
+  const spec = asObject(pod['spec']);
+  const containers = [...asList(spec['containers']), ...asList(spec['initContainers'])].filter(isJsonObject);
   for (const name of names) {
     const match = /^(?:(requests|limits)\.)?(cpu|memory)$/.exec(name);
     if (match === null) continue;
     const kind = match[1] ?? 'requests';
     const without = containers.filter(
-      (container) => objectAt(objectAt(container, 'resources'), kind)[match[2]!] === undefined,
+      (container) => asObject(asObject(container['resources'])[kind])[match[2]!] === undefined,
     );
     if (without.length > 0)
       missing.set(
@@ -135,8 +135,8 @@ export function unspecified(pod: KubeObject, names: readonly string[]): Map<stri
 
 /** Whether a quota with these scopes counts an object; scopes speak of pods, and of claims not at all. */
 export function inScope(quotaSpec: JsonObject, object: KubeObject, resource: ResourceName): boolean {
-  const scopes = listAt(quotaSpec, 'scopes').filter((scope) => typeof scope === 'string');
-  const expressions = listAt(objectAt(quotaSpec, 'scopeSelector'), 'matchExpressions').filter(isJsonObject);
+  const scopes = asList(quotaSpec['scopes']).filter((scope) => typeof scope === 'string');
+  const expressions = asObjects(asObject(quotaSpec['scopeSelector'])['matchExpressions']);
   if (scopes.length === 0 && expressions.length === 0) return true;
   if (resource.group !== '' || resource.resource !== 'pods') return false;
   return (
@@ -146,7 +146,7 @@ export function inScope(quotaSpec: JsonObject, object: KubeObject, resource: Res
 }
 
 function podInScope(scope: string, pod: KubeObject): boolean {
-  const spec = objectAt(pod, 'spec');
+  const spec = asObject(pod['spec']);
   switch (scope) {
     case 'Terminating':
       return typeof spec['activeDeadlineSeconds'] === 'number';
@@ -169,9 +169,9 @@ function matchesExpression(expression: JsonObject, pod: KubeObject): boolean {
   const { scopeName, operator } = expression;
   if (scopeName !== 'PriorityClass')
     return podInScope(String(scopeName), pod) === (operator !== 'DoesNotExist');
-  const priorityClass = objectAt(pod, 'spec')['priorityClassName'];
+  const priorityClass = asObject(pod['spec'])['priorityClassName'];
   const name = typeof priorityClass === 'string' ? priorityClass : '';
-  const values = listAt(expression, 'values');
+  const values = asList(expression['values']);
   switch (operator) {
     case 'In':
       return values.includes(name);
@@ -185,27 +185,17 @@ function matchesExpression(expression: JsonObject, pod: KubeObject): boolean {
 }
 
 function hasCrossNamespaceAffinity(spec: JsonObject): boolean {
-  const affinity = objectAt(spec, 'affinity');
+  const affinity = asObject(spec['affinity']);
   return ['podAffinity', 'podAntiAffinity'].some((kind) => {
-    const rules = objectAt(affinity, kind);
-    const preferred = listAt(rules, 'preferredDuringSchedulingIgnoredDuringExecution')
-      .filter(isJsonObject)
-      .map((one_) => objectAt(one_, 'podAffinityTerm'));
-    const required = listAt(rules, 'requiredDuringSchedulingIgnoredDuringExecution').filter(isJsonObject);
+    const rules = asObject(affinity[kind]);
+    const preferred = asObjects(rules['preferredDuringSchedulingIgnoredDuringExecution']).map((one_) =>
+      asObject(one_['podAffinityTerm']),
+    );
+    const required = asObjects(rules['requiredDuringSchedulingIgnoredDuringExecution']);
     return [...preferred, ...required].some(
-      (term) => listAt(term, 'namespaces').length > 0 || isJsonObject(term['namespaceSelector']),
+      (term) => asList(term['namespaces']).length > 0 || isJsonObject(term['namespaceSelector']),
     );
   });
-}
-
-export function objectAt(object: JsonObject, key: string): JsonObject {
-  const value = object[key];
-  return isJsonObject(value) ? value : {};
-}
-
-function listAt(object: JsonObject, key: string): JsonValue[] {
-  const value = object[key];
-  return Array.isArray(value) ? value : [];
 }
 
 function quantityAt(object: JsonObject, key: string): Quantity {
