@@ -32,6 +32,7 @@ export class EdgeMeddler {
   /** Objects of the edge's own, as they were made: nobody may touch them. */
   readonly foreign: { readonly ref: ObjectRef; readonly resourceVersion: string }[] = [];
   readonly unexpected: string[] = [];
+  #putBacks = 0;
   edits = 0;
   strangers = 0;
   statuses = 0;
@@ -62,12 +63,22 @@ export class EdgeMeddler {
 
   async #own(namespace: string, name: string): Promise<void> {
     const gvr = { group: '', version: 'v1', resource: 'configmaps' };
-    const made = await this.#client.create(
-      { cluster: undefined, gvr, namespace },
+    await this.#make(
+      this.#client,
+      { cluster: undefined, gvr, namespace, name },
       { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { whose: 'the edge' } },
     );
-    const ref = { cluster: undefined, gvr, namespace, name };
-    this.foreign.push({ ref, resourceVersion: made.metadata.resourceVersion ?? '' });
+  }
+
+  async #make(client: KubeClient, ref: ObjectRef, object: KubeObject, fieldManager?: string): Promise<void> {
+    let asOf = this.#putBacks;
+    let there = await client.create(ref, object, { fieldManager });
+    // Made before the edge was put back, or after: what it holds now tells.
+    while (asOf !== this.#putBacks) {
+      asOf = this.#putBacks;
+      there = await client.get(ref);
+    }
+    if (!isCopys(there)) this.foreign.push({ ref, resourceVersion: there.metadata.resourceVersion ?? '' });
   }
 
   async run(random: Random, signal: AbortSignal): Promise<void> {
@@ -155,8 +166,7 @@ export class EdgeMeddler {
   ): Promise<void> {
     const { kind, namespace, name } = place;
     const ref = { cluster: undefined, gvr: kind.gvr, namespace, name };
-    const made = await client.create(ref, strangerAt(place, whose), { fieldManager: edgeFieldManager });
-    this.foreign.push({ ref, resourceVersion: made.metadata.resourceVersion ?? '' });
+    await this.#make(client, ref, strangerAt(place, whose), edgeFieldManager);
     this.strangers++;
   }
 
@@ -198,14 +208,17 @@ export class EdgeMeddler {
     this.statuses++;
   }
 
-  /** The edge was put back to a backup: what is its own is what it holds now. `look`: a client that no fault reaches. */
+  /** The edge's store was put back to a backup, and does not answer yet. */
+  putBack(): void {
+    this.#putBacks++;
+  }
+
+  /** The edge was put back to a backup, and answers: what is its own is what it holds now. `look`: a client that no fault reaches. */
   async restored(look: KubeClient): Promise<void> {
     for (const own of this.foreign.splice(0)) {
       try {
         const now = await look.get(own.ref);
-        // In whose place it was made is there again.
-        const { labels = {} } = now.metadata;
-        if (labels[copyLabels.originCluster] !== undefined && labels[inPlaceLabel] === undefined) continue;
+        if (isCopys(now)) continue;
         this.foreign.push({ ref: own.ref, resourceVersion: now.metadata.resourceVersion ?? '' });
       } catch (error) {
         if (!isApiError(error, 'NotFound')) throw error;
@@ -228,6 +241,11 @@ export class EdgeMeddler {
     );
     return found.flat();
   }
+}
+
+/** In whose place one was made is there again. */
+function isCopys({ metadata: { labels = {} } }: KubeObject): boolean {
+  return labels[copyLabels.originCluster] !== undefined && labels[inPlaceLabel] === undefined;
 }
 
 const strangers: readonly Stranger[] = ['own', 'elsewhere'];

@@ -46,6 +46,11 @@ export class Neighbour {
   static readonly projects: readonly string[] = [path];
   static readonly namespaces: readonly string[] = [namespace];
 
+  /** Of its API server. */
+  get server(): string {
+    return this.#plane.federation.name;
+  }
+
   get violations(): readonly string[] {
     return [...this.ledger.violations, ...this.#witness.violations];
   }
@@ -76,7 +81,7 @@ export class Neighbour {
     }
   }
 
-  /** Its API server was put back to a backup. */
+  /** The store of its API server was put back to a backup. */
   restored(): void {
     this.ledger.restored();
   }
@@ -157,11 +162,12 @@ export async function loseControlPlanes(options: LossOptions): Promise<void> {
   const backup = await federation.backUp();
   federation.kill();
   for (const what of await neighbour.flow()) violation(`while ${federation.name} was down: ${what}`);
-  if (random.next() < 0.5) await federation.restore(backup);
+  const isPutBack = random.next() < 0.5;
+  if (isPutBack) await federation.restore(backup);
   else await restartComponents(world);
   for (const what of await neighbour.flow()) violation(`${federation.name} still down: ${what}`);
   await federation.start();
-  await restored(federation);
+  if (isPutBack) await restored(federation);
   await agree();
   const backupOfOther = await other.backUp();
   other.kill();

@@ -615,11 +615,12 @@ class Simulation {
 
   #putBack(server: string): void {
     if (server === federationName) this.#ledger.restored();
+    else if (server === this.#neighbour?.server) this.#neighbour.restored();
+    else this.#meddlers.get(server)?.putBack();
   }
 
   async #restored(world: World, server: string): Promise<void> {
     if (server === federationName) await this.#births?.restored();
-    else if (server === world.neighbour?.federation.name) this.#neighbour?.restored();
     else await this.#meddlers.get(server)?.restored(world.lookAt(world.edge(server)));
   }
 

@@ -69,9 +69,9 @@ export const sharedStrikeNames: readonly string[] = [
 export interface StrikerOptions {
   readonly world: World;
   readonly random: Random;
-  /** A backup of that server was put back, and it runs again. */
-  /** Its store was put back, and it has not begun to answer again. */
+  /** That server's store was put back to a backup, and it has not begun to answer again. */
   readonly onPutBack: (server: string) => void;
+  /** It answers again. */
   readonly onRestored: (server: string) => Promise<void>;
 }
 
