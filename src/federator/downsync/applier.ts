@@ -132,7 +132,7 @@ export class Applier {
       const object = await this.#readEdge(edgeRef, signal);
       if (object === undefined) isAbsent = true;
       else {
-        const compared = await this.#compare(item, copy, form, object, signal);
+        const compared = await this.#compare(item, copy, form, { object, mirrored }, signal);
         if ('settled' in compared) return compared.settled;
         if (why === 'drift') drift = compared;
       }
@@ -229,7 +229,7 @@ export class Applier {
     item: SyncItem,
     copy: KubeObject,
     form: JsonObject,
-    object: KubeObject,
+    { object, mirrored }: { readonly object: KubeObject; readonly mirrored: EdgeObject | undefined },
     signal: AbortSignal,
   ): Promise<{ readonly settled: SyncOutcome } | Drift> {
     const { key } = item;
@@ -251,7 +251,8 @@ export class Applier {
       edge.contentHash === copy.metadata.annotations?.[copyAnnotations.contentHash] &&
       edge.cellUid === this.#context.cell().metadata.uid;
     if (hasContent && this.#drift.onlyDropped(key, missing) && !ownsReplicasBeyond(form, object)) {
-      this.#known.applied(key, edge, edge);
+      // As our own write is: should it go before the watch tells of it, no event will.
+      this.#known.applied(key, edge, mirrored);
       return { settled: await this.acknowledge(item, copy, edge, signal) };
     }
     setPreconditions(form, object);

@@ -13,6 +13,7 @@ import { ScriptedClient } from '#client/testing/scripted-client.ts';
 import { copyKeyOf } from '../cell/copy-keys.ts';
 import { edgeFieldManager, edgeObjectOf } from '../edge/edge-object.ts';
 import { servedConfigMaps as kind } from '../edge/testing/served-config-maps.ts';
+import { applyForm } from './apply-form.ts';
 import { Downsync } from './downsync.ts';
 import { syncContextOf } from './testing/sync-context.ts';
 
@@ -78,14 +79,18 @@ function copyOf(annotations: { [name: string]: string } = {}, metadata = {}): Ku
   };
 }
 
-/** One Downsync whose edge's watch tells `atEdge`, with a count of what it asks for. */
-async function worldOf(copy: KubeObject | undefined, atEdge: KubeObject | undefined) {
+/** One Downsync whose edge's watch tells `atEdge`, and answers with `answer`, with a count of what it asks for. */
+async function worldOf(
+  copy: KubeObject | undefined,
+  atEdge: KubeObject | undefined,
+  answer: KubeObject = edgeObject(),
+) {
   let requests = 0;
   const scripted = new ScriptedClient();
   if (atEdge !== undefined) scripted.items = [atEdge];
   const answered = async () => {
     requests++;
-    return edgeObject();
+    return answer;
   };
   const client: KubeClient = {
     ...scripted.client,
@@ -170,4 +175,29 @@ for (const [name, copy, atEdge, isSettled] of cases) {
       await Promise.all([short.stop(), long.stop()]);
     }
   });
+}
+
+test('what was found at the edge by a look, and its watch does not know of, is looked at again', async () => {
+  const form = applyForm(copyOf(), { ...kind, autoscaled: false, cellUid });
+  const { labels: applied = {}, annotations = {} } = form['metadata'] as KubeObject['metadata'];
+  const found = edgeObject();
+  const [entry] = found.metadata.managedFields ?? [];
+  if (entry !== undefined) {
+    const fieldsV1 = { 'f:labels': fieldsOf(applied), 'f:annotations': fieldsOf(annotations) };
+    entry.fieldsV1 = { ...entry.fieldsV1, 'f:metadata': fieldsV1 };
+  }
+  const copy = copyOf({ [syncAnnotations.syncedFields]: edgeObjectOf(found).fieldsHash });
+  const { downsync, item, requests, stop } = await worldOf(copy, undefined, found);
+  try {
+    // It has failed before: the edge is asked first.
+    const outcome = await downsync.sync(kind, { ...item, failures: 1 }, new AbortController().signal);
+    assert.equal(requests(), 1);
+    assert.deepEqual(outcome, { state: 'present', requeueAfterMs: 10_000 });
+  } finally {
+    await stop();
+  }
+});
+
+function fieldsOf(names: { readonly [name: string]: string }) {
+  return Object.fromEntries(Object.keys(names).map((name) => [`f:${name}`, {}]));
 }
