@@ -389,7 +389,7 @@ class Simulation {
       const meddler = this.#meddlers.get(cell);
       const touched = (await meddler?.takeReplacementsAway(world.lookAt(edge))) ?? [];
       this.#violations.push(...(meddler?.unexpected ?? []));
-      this.#foreignTouched(world, cell, touched);
+      this.#violations.push(...touched.map((what) => `${cell}: ${what}`));
     }
   }
 
@@ -455,17 +455,9 @@ class Simulation {
     await this.#agree(world);
     this.#violations.push(...((await this.#births?.ownTouched()) ?? []));
     for (const [cell, edge] of world.edges) {
-      this.#foreignTouched(
-        world,
-        cell,
-        (await this.#meddlers.get(cell)?.foreignTouched(world.lookAt(edge))) ?? [],
-      );
+      const touched = (await this.#meddlers.get(cell)?.foreignTouched(world.lookAt(edge))) ?? [];
+      this.#violations.push(...touched.map((what) => `${cell}: ${what}`));
     }
-  }
-
-  /** An edge that said that a namespace is empty has itself let go of what was in it. */
-  #foreignTouched({ network }: World, cell: string, touched: readonly string[]): void {
-    if (!network.toldEmpty.has(cell)) this.#violations.push(...touched.map((what) => `${cell}: ${what}`));
   }
 
   async #writeStatuses(

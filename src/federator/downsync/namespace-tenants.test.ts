@@ -17,10 +17,13 @@ const clock: Clock = {
 };
 const served = ['configmaps', 'secrets', 'serviceaccounts', 'endpoints', 'events', 'pods'];
 
-/** An edge whose namespace `ns` holds these objects by resource. */
+type Content = { readonly [resource: string]: readonly ObjectMeta[] | ApiError };
+
+/** An edge whose namespace `ns` holds these objects by resource, and tells of them in lists unless it lists others. */
 async function contentIn(
-  objects: { readonly [resource: string]: readonly ObjectMeta[] | ApiError },
+  objects: Content,
   isAnswered: () => boolean = () => true,
+  listed: Content = objects,
 ) {
   const client: KubeClient = {
     ...new ScriptedClient().client,
@@ -53,7 +56,7 @@ async function contentIn(
       assert.equal(namespace, 'ns', `${gvr.resource} of one namespace alone`);
       assert.equal(options.metadataOnly, true);
       if (!isAnswered()) throw new ApiError('ServiceUnavailable', 'not now');
-      const found = objects[gvr.resource] ?? [];
+      const found = listed[gvr.resource] ?? [];
       if (found instanceof ApiError) throw found;
       // One object a page.
       const at = Number(options.continue ?? 0);
@@ -62,6 +65,16 @@ async function contentIn(
         .map((metadata): KubeObject => ({ apiVersion: 'v1', kind: 'x', metadata }));
       const token = at + 1 < found.length ? String(at + 1) : '';
       return { apiVersion: 'v1', kind: 'List', metadata: { continue: token }, items };
+    },
+    async *watch({ gvr, namespace }) {
+      assert.equal(namespace, 'ns', `${gvr.resource} of one namespace alone`);
+      if (!isAnswered()) throw new ApiError('ServiceUnavailable', 'not now');
+      const found = objects[gvr.resource] ?? [];
+      if (found instanceof ApiError) throw found;
+      for (const metadata of found) {
+        yield { type: 'ADDED', object: { apiVersion: 'v1', kind: 'x', metadata } };
+      }
+      yield { type: 'BOOKMARK', resourceVersion: '1', initialEventsEnd: true };
     },
   };
   const { signal } = new AbortController();
@@ -126,6 +139,21 @@ test('what a copy has brought is told beside tenants; what is going, or was made
     tenant: 'pods/debug',
   });
 });
+
+test('what lists leave out is told by watches', async () => {
+  const isAnswered = () => true;
+  const pods = [{ name: 'debug' }];
+  assert.deepEqual(await contentIn({ pods }, isAnswered, {}), { tenant: 'pods/debug' });
+  assert.deepEqual(await contentIn({ configmaps: [brought('ours')] }, isAnswered, {}), {
+    brought: 'configmaps/web',
+  });
+  assert.deepEqual(await contentIn({ configmaps: [brought('ours')], pods }, isAnswered, {}), {
+    tenant: 'pods/debug',
+  });
+});
+
+test('an edge whose lists are answered and whose watches are not is not taken for empty', () =>
+  assert.rejects(contentIn({ pods: new ApiError('ServiceUnavailable', 'x') }, undefined, {}), /x/));
 
 test('a look comes to its end where two of three calls fail', async () => {
   let calls = 0;

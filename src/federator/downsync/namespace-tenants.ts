@@ -1,14 +1,17 @@
 import { copyAnnotations, copyLabels, edgeAnnotations } from '#api/federation/copy-contract.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { Clock } from '#apimachinery/clock.ts';
-import { retry } from '#apimachinery/lifecycle.ts';
+import { linkedController, retry } from '#apimachinery/lifecycle.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import type { KubeClient } from '#client/client.ts';
+import type { CollectionRef, KubeClient } from '#client/client.ts';
 import { listPages } from '#client/list-pages.ts';
 import type { ServedKinds } from '../edge/edge-kinds.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
+import { toldByWatch } from '../edge/told-by-watch.ts';
 
 const pageSize = 50;
+/** Where each of them takes a second, the dozens of kinds are to keep nobody waiting for a minute. */
+const watchesMax = 8;
 /**
  * A look asks once for each kind, some dozens of times in all, and says nothing unless all of them are answered: where one call of
  * seven fails, hardly any look would ever come to its end if it began anew each time.
@@ -46,55 +49,116 @@ export interface NamespaceContent {
   readonly brought?: string | undefined;
 }
 
+/** The objects of a collection, in one of the ways in which an edge tells of them. */
+type Telling = (
+  edge: NamespaceEdge,
+  collection: CollectionRef,
+  signal: AbortSignal,
+) => AsyncIterable<KubeObject>;
+
 /**
- * What has owners goes and stays with them and does not count. One request at a time, metadata alone, up to one per kind; ends with
- * the first tenant. Throws ApiError when the edge cannot be asked.
+ * What has owners goes and stays with them and does not count. One list at a time, metadata alone, up to one per kind; ends with the
+ * first tenant. Where lists tell of nothing, watches are asked as well (decision 228): nothing brings back what goes with a namespace.
+ * Throws ApiError when the edge cannot be asked.
  */
 export async function contentOf(
   namespace: string,
-  { edgeClient, kinds, clock, cellUid }: NamespaceEdge,
+  edge: NamespaceEdge,
   signal: AbortSignal,
 ): Promise<NamespaceContent> {
-  const patiently = <T>(ask: () => Promise<T>): Promise<T> =>
-    retry(ask, { retryable: mayPass, attemptsMax, signal, clock, backoff });
-  await patiently(() => kinds.refresh());
-  const looked = new Set<string>();
+  await patiently(edge, signal, () => edge.kinds.refresh());
+  const kinds = kindsIn(edge.kinds);
   let brought: string | undefined;
-  for (const kind of [...kinds.values()]) {
-    const id = `${kind.group}/${kind.resource}`;
-    if (!kind.namespaced || !kind.isSyncable || neverTenants.has(id) || looked.has(id)) continue;
-    looked.add(id);
-    const found = await patiently(() => contentOfKind(kind, namespace, { edgeClient, cellUid }, signal));
-    const nameOf = (name: string) => `${kind.resource}${kind.group === '' ? '' : `.${kind.group}`}/${name}`;
-    if (found.tenant !== undefined) return { tenant: nameOf(found.tenant) };
-    if (found.brought !== undefined) brought ??= nameOf(found.brought);
+  for (const kind of kinds) {
+    const found = await contentOfKind(kind, namespace, edge, listed, signal);
+    if (found.tenant !== undefined) return found;
+    brought ??= found.brought;
+  }
+  return brought === undefined ? contentByWatches(kinds, namespace, edge, signal) : { brought };
+}
+
+async function contentByWatches(
+  kinds: readonly ServedKind[],
+  namespace: string,
+  edge: NamespaceEdge,
+  signal: AbortSignal,
+): Promise<NamespaceContent> {
+  let brought: string | undefined;
+  for (let at = 0; at < kinds.length; at += watchesMax) {
+    const together = linkedController(signal);
+    try {
+      const found = await Promise.all(
+        kinds
+          .slice(at, at + watchesMax)
+          .map((kind) => contentOfKind(kind, namespace, edge, watched, together.signal)),
+      );
+      const tenant = found.find((one) => one.tenant !== undefined);
+      if (tenant !== undefined) return tenant;
+      brought ??= found.find((one) => one.brought !== undefined)?.brought;
+    } finally {
+      together.abort();
+    }
   }
   return { brought };
+}
+
+/** One of each resource in which somebody's work may lie. */
+function kindsIn(kinds: ServedKinds): ServedKind[] {
+  const found = new Map<string, ServedKind>();
+  for (const kind of kinds.values()) {
+    const id = `${kind.group}/${kind.resource}`;
+    if (kind.namespaced && kind.isSyncable && !neverTenants.has(id) && !found.has(id)) found.set(id, kind);
+  }
+  return [...found.values()];
 }
 
 async function contentOfKind(
   { group, version, resource }: ServedKind,
   namespace: string,
-  { edgeClient, cellUid }: Pick<NamespaceEdge, 'edgeClient' | 'cellUid'>,
+  edge: NamespaceEdge,
+  telling: Telling,
   signal: AbortSignal,
 ): Promise<NamespaceContent> {
-  let brought: string | undefined;
   const collection = { cluster: undefined, gvr: { group, version, resource }, namespace };
-  const options = { metadataOnly: true, limit: pageSize, signal };
-  try {
-    for await (const page of listPages(edgeClient, collection, options)) {
-      for (const object of page.items) {
-        const { name = '' } = object.metadata;
-        const whose = whoseIs(object, `${group}/${resource}`, cellUid);
-        if (whose === 'tenant') return { tenant: name };
-        if (whose === 'brought') brought ??= name;
-      }
+  const nameOf = ({ metadata: { name = '' } }: KubeObject) =>
+    `${resource}${group === '' ? '' : `.${group}`}/${name}`;
+  const look = async (): Promise<NamespaceContent> => {
+    let brought: string | undefined;
+    for await (const object of telling(edge, collection, signal)) {
+      const whose = whoseIs(object, `${group}/${resource}`, edge.cellUid);
+      if (whose === 'tenant') return { tenant: nameOf(object) };
+      if (whose === 'brought') brought ??= nameOf(object);
     }
+    return { brought };
+  };
+  try {
+    return await patiently(edge, signal, look);
   } catch (error) {
     // Served by nobody who answers, or not for us: nothing can be seen there.
     if (!isApiError(error, 'NotFound', 'Forbidden', 'MethodNotAllowed')) throw error;
+    return {};
   }
-  return { brought };
+}
+
+async function* listed(
+  { edgeClient }: NamespaceEdge,
+  collection: CollectionRef,
+  signal: AbortSignal,
+): AsyncGenerator<KubeObject, void, undefined> {
+  const options = { metadataOnly: true, limit: pageSize, signal };
+  for await (const { items } of listPages(edgeClient, collection, options)) yield* items;
+}
+
+function watched(
+  { edgeClient, clock }: NamespaceEdge,
+  collection: CollectionRef,
+  signal: AbortSignal,
+): AsyncIterable<KubeObject> {
+  return toldByWatch(edgeClient, collection, { clock, signal });
+}
+
+function patiently<T>({ clock }: NamespaceEdge, signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+  return retry(ask, { retryable: mayPass, attemptsMax, signal, clock, backoff });
 }
 
 /** The edge, or the way there, is busy or broken just now. */

@@ -37,6 +37,12 @@ const namespaces: ServedKind = {
   hasStatus: false,
   isSyncable: true,
 };
+const definitions: ServedKind = {
+  ...namespaces,
+  group: 'apiextensions.k8s.io',
+  resource: 'customresourcedefinitions',
+  kind: 'CustomResourceDefinition',
+};
 const deletionTimestamp = '2026-01-01T00:00:00Z';
 const verbs = ['list', 'watch', 'patch', 'delete'];
 const source = { incarnationId: 'i', clusterId: 'c' };
@@ -64,14 +70,18 @@ function worldOf(
   kind: ServedKind,
   {
     content = [],
+    listed = content,
     beforeList = () => {},
     isWithdrawing = false,
     at = source,
     hasVanished = false,
     noted,
     more = {},
+    name = 'a',
   }: {
     readonly content?: readonly KubeObject[];
+    /** What lists tell of it. */
+    readonly listed?: readonly KubeObject[];
     readonly beforeList?: () => void;
     readonly isWithdrawing?: boolean;
     readonly at?: typeof source;
@@ -80,6 +90,7 @@ function worldOf(
     /** What the copy says is wrong. */
     readonly noted?: string;
     readonly more?: Partial<SyncContext>;
+    readonly name?: string;
   },
 ) {
   const deleted: DeleteOptions[] = [];
@@ -89,15 +100,21 @@ function worldOf(
   const resources = [
     { resource: 'configmaps', scope: 'Namespaced', responseKind: { kind: 'ConfigMap' }, verbs },
   ];
+  const widgets = [{ resource: 'widgets', scope: 'Namespaced', responseKind: { kind: 'Widget' }, verbs }];
   const edgeClient: KubeClient = {
     ...client,
-    raw: async ({ path }) => ({
-      kind: 'APIGroupDiscoveryList',
-      items: path === '/api' ? [{ metadata: {}, versions: [{ version: 'v1', resources }] }] : [],
-    }),
+    raw: async ({ path }) => {
+      const [name, served] = path === '/api' ? ['', resources] : ['example.com', widgets];
+      const items = [{ metadata: { name }, versions: [{ version: 'v1', resources: served }] }];
+      return { kind: 'APIGroupDiscoveryList', items };
+    },
     list: async () => {
       beforeList();
-      return { apiVersion: 'v1', kind: 'List', metadata: {}, items: [...content] };
+      return { apiVersion: 'v1', kind: 'List', metadata: {}, items: [...listed] };
+    },
+    async *watch() {
+      for (const object of content) yield { type: 'ADDED', object };
+      yield { type: 'BOOKMARK', resourceVersion: '12', initialEventsEnd: true };
     },
     delete: async (_ref, options = {}) => {
       deleted.push(options);
@@ -145,7 +162,7 @@ function worldOf(
     ...more,
   };
   const withdrawer = new Withdrawer(context, new CopyNotes(context.workspace, clock), gates);
-  const place = { ...kind, namespace: kind.namespaced ? 'ns' : '', name: 'a' };
+  const place = { ...kind, namespace: kind.namespaced ? 'ns' : '', name };
   const finalizers = [edgeFinalizer];
   const copy = objectOf(kind, 'a', { deletionTimestamp, finalizers, resourceVersion: '7' });
   if (noted !== undefined)
@@ -192,6 +209,28 @@ test('an empty namespace goes', async () => {
   const { remove, deleted } = worldOf(namespaces, {});
   await remove();
   assert.equal(deleted.length, 1);
+});
+
+test('a namespace that lists call empty, and watches do not, stays', async () => {
+  const own = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'own', namespace: 'a' } };
+  const { remove, deleted, patched } = worldOf(namespaces, { content: [own], listed: [] });
+  assert.equal((await remove()).state, 'gone');
+  assert.deepEqual(deleted, []);
+  assert.equal(patched.length, 1, 'it says that it is left there');
+});
+
+test('a definition goes where neither a list nor a watch tells of objects', async () => {
+  const name = 'widgets.example.com';
+  const full = worldOf(definitions, { name, content: [objectOf(servedConfigMaps, 'b')], listed: [] });
+  await full.context.kinds.refresh();
+  const isInstancesRemain = (error: unknown) =>
+    error instanceof SyncRefusal && error.reason === 'InstancesRemain';
+  await assert.rejects(full.remove(), isInstancesRemain);
+  assert.deepEqual(full.deleted, []);
+  const empty = worldOf(definitions, { name });
+  await empty.context.kinds.refresh();
+  await empty.remove();
+  assert.equal(empty.deleted.length, 1);
 });
 
 const inA = containerNamed('namespaces', 'a');

@@ -2,11 +2,12 @@ import { isCrd } from '#api/apiextensions/crd.ts';
 import { copyAnnotations } from '#api/federation/copy-contract.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import type { PropagationPolicy } from '#client/client.ts';
+import type { CollectionRef, PropagationPolicy } from '#client/client.ts';
 import type { CopyKey } from '../cell/copy-keys.ts';
 import { sameSource } from '../edge/edge-claim.ts';
 import { type EdgeObject, edgeFieldManager } from '../edge/edge-object.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
+import { toldByWatch } from '../edge/told-by-watch.ts';
 import { type ContainerGates, containerNamed } from './container-gates.ts';
 import { type CopyNotes, syncErrorOf } from './copy-notes.ts';
 import { contentOf } from './namespace-tenants.ts';
@@ -228,21 +229,24 @@ export class Withdrawer {
     const group = place.name.slice(dot + 1);
     const kind = kinds.peekAny(group, resource);
     if (kind === undefined) return 'none';
-    let items: readonly KubeObject[];
+    const collection = { cluster: undefined, gvr: { group, version: kind.version, resource } };
     try {
-      const gvr = { group, version: kind.version, resource };
-      ({ items } = await edgeClient.list(
-        { cluster: undefined, gvr },
-        { limit: 1, metadataOnly: true, signal },
-      ));
+      const { items } = await edgeClient.list(collection, { limit: 1, metadataOnly: true, signal });
+      if (items.length === 0 && !(await this.#isToldByWatch(collection, signal))) return 'none';
     } catch (error) {
       if (isApiError(error, 'NotFound')) return 'none';
       throw error;
     }
-    if (items.length === 0) return 'none';
     if (!isWithdrawing(cell())) return 'ours';
     for (const key of copies.keys()) if (key.startsWith(`${group}/${resource}|`)) return 'ours';
     return 'foreign';
+  }
+
+  /** Nothing brings back what goes with its definition: what an empty list says is asked in another way as well (decision 228). */
+  async #isToldByWatch(collection: CollectionRef, signal: AbortSignal): Promise<boolean> {
+    const { edgeClient, clock } = this.#context;
+    for await (const _ of toldByWatch(edgeClient, collection, { clock, signal })) return true;
+    return false;
   }
 }
 

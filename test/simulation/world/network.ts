@@ -15,7 +15,7 @@ import { RemoteClient } from '#client/remote/remote-client.ts';
 import type { ClientStore } from '#client/store-client.ts';
 import type { Random } from '../../harness/random.ts';
 import { byteFaultNames } from './byte-faults.ts';
-import { type Lie, LyingClient } from './lying-client.ts';
+import { LyingClient } from './lying-client.ts';
 import type { SimulatedProcess } from './process.ts';
 import type { VirtualTime } from './virtual-time.ts';
 import { openWire } from './wire.ts';
@@ -130,8 +130,6 @@ export class SimulatedNetwork {
   readonly strayWrites: string[] = [];
   /** By scheduler and server: what the scheduler's knowledge of it began with. */
   readonly #begunWith = new Map<string, { readonly by: SimulatedProcess; readonly incarnationId: string }>();
-  /** Servers that have told of a list that it is empty: a namespace that is said to be so goes with what is in it. */
-  readonly toldEmpty = new Set<string>();
   /** How often credentials were not accepted. */
   refusals = 0;
   /** Of every request in its order and moment. */
@@ -218,11 +216,6 @@ export class SimulatedNetwork {
     const link = this.link(from, to);
     link.lieUntilMs = this.#time.nowMs + forMs;
     link.lieRate = rate;
-  }
-
-  lied(server: string, lie: Lie): void {
-    this.countFault(lie);
-    if (lie === 'empty list told') this.toldEmpty.add(server);
   }
 
   drawLie(link: Link): boolean {
@@ -452,7 +445,7 @@ class NetworkClient implements KubeClient {
     const truth = this.#server.clientAs(this.#user);
     if (truth === undefined) throw unreachable('connection refused');
     const target = this.#network.drawLie(link)
-      ? new LyingClient(truth, this.#random, (lie) => this.#network.lied(this.#server.name, lie))
+      ? new LyingClient(truth, this.#random, (lie) => this.#network.countFault(lie))
       : truth;
     const isIdle =
       (fault === 'Conflict' && (verb === 'get' || verb === 'list' || verb === 'create')) ||
