@@ -2,7 +2,8 @@ import { textAt } from '#api/builtin/read.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { Clock, TimerHandle } from '#apimachinery/clock.ts';
 import { equalJson, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
-import type { KubeClient } from '#client/client.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
+import type { CollectionRef, KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
 import {
   authenticationConfigName,
@@ -18,29 +19,34 @@ export interface AuthenticationLookup {
   readonly requestHeader: RequestHeaderConfig | undefined;
 }
 
-const lookAgainMs = 60_000;
+const lookAgainMinMs = 1_000;
+const lookAgainMaxMs = 60_000;
+/** A watch that has lasted so long was one; a shorter one was refused. */
+const watchedMs = 1_000;
+const watchSeconds = 300;
 const timeoutMs = 10_000;
+
+const collection: CollectionRef = {
+  cluster: undefined,
+  gvr: { group: '', version: 'v1', resource: 'configmaps' },
+  namespace: authenticationConfigNamespace,
+};
 
 /**
  * Reads ConfigMap kube-system/extension-apiserver-authentication of another API server (KUBERNETES.md O1): the server
  * that aggregates this one. Throws ApiError when it cannot be read, Error when its content is malformed.
  */
 export async function lookUpAuthentication(client: KubeClient): Promise<AuthenticationLookup> {
-  const configMap = await client
-    .get(
-      {
-        cluster: undefined,
-        gvr: { group: '', version: 'v1', resource: 'configmaps' },
-        namespace: authenticationConfigNamespace,
-        name: authenticationConfigName,
-      },
-      { timeoutMs },
-    )
+  return lookupOf(await read(client));
+}
+
+function read(client: KubeClient): Promise<KubeObject | undefined> {
+  return client
+    .get({ ...collection, name: authenticationConfigName }, { timeoutMs })
     .catch((error: unknown) => {
       if (isApiError(error, 'NotFound')) return undefined;
       throw error;
     });
-  return lookupOf(configMap);
 }
 
 function lookupOf(configMap: JsonValue | undefined): AuthenticationLookup {
@@ -71,11 +77,12 @@ function lookupOf(configMap: JsonValue | undefined): AuthenticationLookup {
 }
 
 /**
- * Looks again every minute, so that renewed authorities are known before the old ones end. What cannot be read is logged
- * and leaves everything as it is. Returns how to stop.
+ * Keeps up with the ConfigMap by a watch: authorities that are renewed are known at once, as in API servers that are built on
+ * k8s.io/apiserver (pkg/authentication/request/headerrequest). Where it cannot be watched it is read each minute. What cannot be
+ * read is logged and leaves everything as it is. Returns how to stop.
  */
 export function followAuthentication(options: {
-  /** A client for one look, which is closed after it. */
+  /** A client for one watch, which is closed after it. */
   readonly open: () => Promise<KubeClient>;
   readonly known: AuthenticationLookup;
   readonly use: (lookup: AuthenticationLookup) => void;
@@ -84,30 +91,55 @@ export function followAuthentication(options: {
 }): () => void {
   const { open, use, clock, logger } = options;
   let { known } = options;
-  let stopped = false;
-  let timer: TimerHandle;
-  const look = async (): Promise<void> => {
+  let failures = 0;
+  let timer: TimerHandle | undefined;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const take = (configMap: KubeObject | undefined): void => {
+    const found = lookupOf(configMap);
+    if (equalJson(found as unknown as JsonObject, known as unknown as JsonObject)) return;
+    use(found);
+    known = found;
+    logger.info({}, 'the aggregating API server has other authorities');
+  };
+  const follow = async (): Promise<void> => {
+    const client = await open();
     try {
-      const client = await open();
-      const found = await lookUpAuthentication(client).finally(() => client.close());
-      if (stopped) return;
-      if (!equalJson(found as unknown as JsonObject, known as unknown as JsonObject)) {
-        use(found);
-        known = found;
-        logger.info({}, 'the aggregating API server has other authorities');
-      }
+      const configMap = await read(client);
+      if (signal.aborted) return;
+      take(configMap);
+      const events = client.watch(collection, {
+        ...(configMap === undefined ? {} : { resourceVersion: configMap.metadata.resourceVersion }),
+        fieldSelector: `metadata.name=${authenticationConfigName}`,
+        timeoutSeconds: watchSeconds,
+        signal,
+      });
+      for await (const event of events)
+        if (event.type === 'ADDED' || event.type === 'MODIFIED') take(event.object);
+    } finally {
+      await client.close();
+    }
+  };
+  const run = async (): Promise<void> => {
+    const sinceMs = clock.monotonic();
+    let ended = true;
+    try {
+      await follow();
     } catch (error) {
-      if (!stopped)
+      ended = false;
+      if (!signal.aborted)
         logger.warn({ err: error }, 'the authorities of the aggregating API server cannot be read');
     }
-    if (!stopped) arm();
+    if (signal.aborted) return;
+    failures = ended || clock.monotonic() - sinceMs > watchedMs ? 0 : failures + 1;
+    arm(Math.min(lookAgainMaxMs, lookAgainMinMs * 2 ** failures));
   };
-  const arm = (): void => {
-    timer = clock.setTimeout(() => void look(), lookAgainMs).unref();
+  const arm = (delayMs: number): void => {
+    timer = clock.setTimeout(() => void run(), delayMs).unref();
   };
-  arm();
+  arm(0);
   return () => {
-    stopped = true;
-    timer.cancel();
+    stopping.abort();
+    timer?.cancel();
   };
 }
