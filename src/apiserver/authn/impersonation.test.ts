@@ -38,6 +38,14 @@ describe('impersonation (U3; KCP.md, Identity and rights)', () => {
     asked: Authorizer,
   ) => (await impersonate(headers, { ...listing, user: requester, workspace }, asked)).user;
 
+  it('takes names for the UTF-8 that clients send', async () => {
+    const latin1 = (text: string) => Buffer.from(text, 'utf8').toString('latin1');
+    const headers = { 'impersonate-user': latin1('jäne'), 'impersonate-group': `${latin1('öps')}, dev` };
+    const { name, groups } = await act(headers, admin, shop, all);
+    assert.equal(name, 'jäne');
+    assert.deepEqual(groups, ['öps', 'dev', 'system:authenticated']);
+  });
+
   it('each value needs its own right', async () => {
     const headers = {
       'impersonate-user': 'joe',

@@ -94,7 +94,12 @@ function goUser(
  */
 function valuesOf(value: string | string[] | undefined): string[] {
   if (value === undefined) return [];
-  return (Array.isArray(value) ? value : value.split(', ')).filter((one) => one !== '');
+  return (Array.isArray(value) ? value : value.split(', ')).filter((one) => one !== '').map(utf8);
+}
+
+/** Node reads headers as latin-1; clients send UTF-8. */
+function utf8(value: string): string {
+  return Buffer.from(value, 'latin1').toString('utf8');
 }
 
 function decodeKey(key: string): string {
