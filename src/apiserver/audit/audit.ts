@@ -142,7 +142,11 @@ export class AuditRecord {
     this.#constraint = constraint;
   }
 
-  authorized({ decision, reason }: AuthorizationDecision): void {
+  authorized({ decision, reason, error }: AuthorizationDecision): void {
+    if (decision !== 'allow' && error !== undefined) {
+      this.#annotations['authorization.k8s.io/reason'] = 'internal error';
+      return;
+    }
     this.#annotations['authorization.k8s.io/decision'] = decision === 'allow' ? 'allow' : 'forbid';
     this.#annotations['authorization.k8s.io/reason'] = reason;
   }

@@ -21,6 +21,8 @@ export interface AuthorizationAttributes {
 export interface AuthorizationDecision {
   readonly decision: 'allow' | 'deny' | 'noOpinion';
   readonly reason: string;
+  /** What kept an authorizer from its answer: where nobody allows it the request fails and is not refused (500). */
+  readonly error?: string | undefined;
 }
 
 /** Synchronous where the answer is in memory (RBAC), a promise where it must be asked for (webhook). */

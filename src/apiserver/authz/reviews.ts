@@ -82,14 +82,14 @@ function reviewAccess(
   if (errors.length > 0) throw invalidReview(errors);
   const evaluationError = evaluationErrorOf(specOf(object)['resourceAttributes']);
   const decision = authorizer.authorize(askedAttributes(context, object, user));
-  const complete = ({ decision: outcome, reason }: AuthorizationDecision): KubeObject => ({
+  const complete = ({ decision: outcome, reason, error }: AuthorizationDecision): KubeObject => ({
     ...object,
     metadata: object.metadata ?? {},
     status: {
       allowed: outcome === 'allow',
       ...(outcome === 'deny' ? { denied: true } : {}),
       ...(reason === '' ? {} : { reason }),
-      ...(evaluationError === undefined ? {} : { evaluationError }),
+      ...evaluationErrors(error, evaluationError),
     },
   });
   return decision instanceof Promise ? decision.then(complete) : complete(decision);
@@ -154,6 +154,11 @@ function rawRequirements(selector: string): readonly FieldRequirement[] {
   } catch {
     return [];
   }
+}
+
+function evaluationErrors(...errors: readonly (string | undefined)[]): JsonObject {
+  const told = errors.filter((error) => error !== undefined);
+  return told.length === 0 ? {} : { evaluationError: told.join('; ') };
 }
 
 function evaluationErrorOf(attributes: JsonValue | undefined): string | undefined {

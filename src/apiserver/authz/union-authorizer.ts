@@ -9,35 +9,40 @@ export class UnionAuthorizer implements Authorizer {
   }
 
   authorize(attributes: AuthorizationAttributes): AuthorizationDecision | Promise<AuthorizationDecision> {
-    let reasons = '';
+    let silence = silent;
     for (let i = 0; i < this.#authorizers.length; i++) {
       const decision = this.#authorizers[i]!.authorize(attributes);
-      if (decision instanceof Promise) return this.#continue(attributes, decision, i, reasons);
+      if (decision instanceof Promise) return this.#continue(attributes, decision, i, silence);
       if (decision.decision !== 'noOpinion') return decision;
-      reasons = joinReasons(reasons, decision.reason);
+      silence = joined(silence, decision);
     }
-    return { decision: 'noOpinion', reason: reasons };
+    return silence;
   }
 
   async #continue(
     attributes: AuthorizationAttributes,
     pending: Promise<AuthorizationDecision>,
     index: number,
-    reasonsBefore: string,
+    before: AuthorizationDecision,
   ): Promise<AuthorizationDecision> {
     let decision = await pending;
-    let reasons = reasonsBefore;
+    let silence = before;
     for (let i = index + 1; decision.decision === 'noOpinion'; i++) {
-      reasons = joinReasons(reasons, decision.reason);
+      silence = joined(silence, decision);
       const next = this.#authorizers[i];
-      if (next === undefined) return { decision: 'noOpinion', reason: reasons };
+      if (next === undefined) return silence;
       decision = await next.authorize(attributes);
     }
     return decision;
   }
 }
 
-function joinReasons(before: string, reason: string): string {
-  if (reason === '') return before;
-  return before === '' ? reason : `${before}, ${reason}`;
+const silent: AuthorizationDecision = { decision: 'noOpinion', reason: '' };
+
+/** What several without an opinion tell together (k8s.io/apiserver/pkg/authorization/union). */
+function joined(before: AuthorizationDecision, one: AuthorizationDecision): AuthorizationDecision {
+  if (before === silent) return one;
+  const reason = [before.reason, one.reason].filter((text) => text !== '').join('\n');
+  const errors = [before.error, one.error].filter((text) => text !== undefined);
+  return { decision: 'noOpinion', reason, ...(errors.length === 0 ? {} : { error: errors.join(', ') }) };
 }

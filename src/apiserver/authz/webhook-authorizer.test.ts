@@ -137,8 +137,10 @@ describe('authorizer webhook (U5)', () => {
     assert.equal((await webhook.authorize(question({ verb: 'once' }))).decision, 'allow');
     const strict = open({ onFailure: 'deny' });
     failures = 100;
-    assert.equal((await webhook.authorize(question({ verb: 'never' }))).decision, 'noOpinion');
-    assert.equal((await strict.authorize(question({ verb: 'never' }))).decision, 'deny');
+    const error = 'webhook "test": no answer';
+    const silent = await webhook.authorize(question({ verb: 'never' }));
+    assert.deepEqual(silent, { decision: 'noOpinion', reason: '', error });
+    assert.deepEqual(await strict.authorize(question({ verb: 'never' })), { ...silent, decision: 'deny' });
     failures = 0;
     // Nothing is kept of a failure.
     assert.equal((await strict.authorize(question({ verb: 'never' }))).decision, 'allow');

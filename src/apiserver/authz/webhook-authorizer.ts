@@ -62,14 +62,14 @@ export class WebhookAuthorizer implements Authorizer {
 
   authorize(attributes: AuthorizationAttributes): AuthorizationDecision | Promise<AuthorizationDecision> {
     const { user, workspace } = attributes;
-    const { concerns, conditions, onFailure, name, logger, tellsWorkspace } = this.#options;
+    const { concerns, conditions, name, logger, tellsWorkspace } = this.#options;
     if (workspace === undefined || workspace.inert || concerns?.(user, workspace) === false) return noOpinion;
     const spec = specOf(attributes, workspace, tellsWorkspace);
     if (conditions !== undefined && !conditions.isEmpty) {
       const answer = conditions.holdFor(spec);
       if (answer.error !== undefined) {
         logger.warn({ webhook: name, why: answer.error }, 'match conditions of an authorizer cannot be told');
-        return onFailure === 'deny' ? denied(name, 'match conditions cannot be told') : noOpinion;
+        return this.#failed('match conditions cannot be told');
       }
       if (!answer.matches) return noOpinion;
     }
@@ -89,7 +89,7 @@ export class WebhookAuthorizer implements Authorizer {
   }
 
   async #ask(spec: JsonObject, key: string): Promise<AuthorizationDecision> {
-    const { name, onFailure, logger, allowedMs, refusedMs } = this.#options;
+    const { name, logger, allowedMs, refusedMs } = this.#options;
     let review: JsonObject;
     try {
       review = await this.#post({ apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', spec });
@@ -98,7 +98,7 @@ export class WebhookAuthorizer implements Authorizer {
         { err: error, webhook: name, url: this.#poster.url },
         'an authorizer webhook gave no answer',
       );
-      return onFailure === 'deny' ? denied(name, 'no answer') : noOpinion;
+      return this.#failed('no answer');
     }
     const reason = textAt(review, 'status', 'reason');
     const allowed = valueAt(review, 'status', 'allowed') === true;
@@ -109,10 +109,17 @@ export class WebhookAuthorizer implements Authorizer {
     const decision: AuthorizationDecision = {
       decision: isDenied ? 'deny' : allowed ? 'allow' : 'noOpinion',
       reason,
+      ...(allowed && isDenied ? { error: errorOf(name, 'it both allowed and denied') } : {}),
     };
     const ttl = decision.decision === 'allow' ? allowedMs : refusedMs;
     if (ttl > 0 && key.length <= cachedKeyMax) this.#answers.set(key, decision, { ttl });
     return decision;
+  }
+
+  /** k8s.io/apiserver/plugin/pkg/authorizer/webhook: as the failure policy has it, and told in either case. */
+  #failed(why: string): AuthorizationDecision {
+    const { name, onFailure } = this.#options;
+    return { decision: onFailure, reason: '', error: errorOf(name, why) };
   }
 
   /** Again when the network or the webhook's server failed, not when it refused. */
@@ -135,8 +142,9 @@ function isTimeout(error: unknown): boolean {
   return error instanceof ReviewError && (error.cause as Error | undefined)?.name === 'TimeoutError';
 }
 
-function denied(name: string, why: string): AuthorizationDecision {
-  return { decision: 'deny', reason: `webhook ${JSON.stringify(name)}: ${why}` };
+/** Where it is asked is nothing that users are told. */
+function errorOf(name: string, why: string): string {
+  return `webhook ${JSON.stringify(name)}: ${why}`;
 }
 
 /** SubjectAccessReviewSpec with every text field of its attributes, as expressions see it. */

@@ -41,6 +41,7 @@ export class WorkspaceAccessAuthorizer implements Authorizer {
     access: AuthorizationDecision,
     attributes: AuthorizationAttributes,
   ): AuthorizationDecision | Promise<AuthorizationDecision> {
-    return access.decision === 'allow' ? this.#inside.authorize(attributes) : denied;
+    if (access.decision === 'allow') return this.#inside.authorize(attributes);
+    return access.error === undefined ? denied : { ...denied, error: access.error };
   }
 }

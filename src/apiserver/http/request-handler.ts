@@ -10,7 +10,7 @@ import { type ParsedRequest, parseRequestInfo } from '../request/parse-request-i
 import { anonymousUser, type UserInfo } from '../request/user.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { toApiError } from './answers/errors.ts';
-import { sendError, sendText, sendTooMany } from './answers/respond.ts';
+import { sendError, sendText, sendTooMany, sendUndecided } from './answers/respond.ts';
 import { auditedRequest } from './audited-request.ts';
 import { isServedInBatch } from './batch/serve-batch.ts';
 import { credentialsOf } from './connections/connection-credentials.ts';
@@ -269,7 +269,11 @@ export class RequestHandler {
     upgrade: UpgradeTarget | undefined,
   ): Promise<void> | undefined {
     exchange.audit?.authorized(decided);
-    if (decided.decision !== 'allow') throw forbiddenError(attributes, decided.reason);
+    if (decided.decision !== 'allow') {
+      if (decided.error === undefined) throw forbiddenError(attributes, decided.reason);
+      sendUndecided(exchange, decided.error);
+      return undefined;
+    }
     return this.#dispatcher.serve(exchange, upgrade);
   }
 

@@ -34,6 +34,17 @@ export function apiHeaders(exchange: Exchange): Headers {
   return headers;
 }
 
+/** Those of them that an answer which is another server's bears too. */
+export function frontHeaders({ flow }: Exchange): { readonly [name: string]: string } {
+  const headers = { 'cache-control': cacheControl };
+  if (flow === undefined) return headers;
+  return {
+    ...headers,
+    [schemaHeader.toLowerCase()]: flow.schema.uid,
+    [levelHeader.toLowerCase()]: flow.level.uid,
+  };
+}
+
 const warningBytesMax = 4096;
 
 /** RFC 7234 warn-code 299, quoted; each text once, all of them together bounded as in Kubernetes. */
@@ -200,6 +211,18 @@ export function sendNotFound(exchange: Exchange): void {
 /** 429 with the words that kube-apiserver has for it (KUBERNETES.md O2). */
 export function sendTooMany(exchange: Exchange, retryAfterSeconds: number): void {
   sendText(exchange, 429, 'Too many requests, please try again later.', { 'Retry-After': retryAfterSeconds });
+}
+
+const markup: { readonly [character: string]: string } = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
+
+/** An authorizer that was not silent by choice may have allowed it: who asks is to try again (apiserver's InternalError). */
+export function sendUndecided(exchange: Exchange, error: string): void {
+  const text = `Internal Server Error: ${JSON.stringify(exchange.request.url ?? '')}: ${error}\n`;
+  sendText(
+    exchange,
+    500,
+    text.replace(/[&<>]/g, (character) => markup[character] ?? ''),
+  );
 }
 
 export function sendJson(exchange: Exchange, code: number, value: JsonObject): void {
