@@ -144,7 +144,8 @@ describe('APIServices of a workspace (O1)', { timeout: 600_000 }, () => {
     await until('ServiceNotFound', async () => (await conditionOf())?.['reason'] === 'ServiceNotFound');
     const answer = await raw.send({ path: inProject(widgets) });
     assert.equal(answer.status, 503);
-    assert.equal(answer.json?.['message'], 'service unavailable');
+    assert.equal(answer.text, 'service unavailable\n');
+    assert.match(String(answer.headers['content-type']), /^text\/plain/);
     await admin.create(
       { cluster: project, gvr: core('services'), namespace: 'default' },
       {
@@ -191,6 +192,7 @@ describe('APIServices of a workspace (O1)', { timeout: 600_000 }, () => {
     assert.equal(seen?.headers['audit-id'], 'my-audit');
     assert.equal(seen?.headers.host, `widgets.default.svc:${extension.port}`);
     assert.equal(seen?.headers['x-forwarded-for'], '127.0.0.1');
+    assert.equal(seen?.headers['x-forwarded-uri'], widgets);
   });
 
   test('passes bodies, answers, warnings and impersonation through', async () => {
@@ -252,6 +254,31 @@ describe('APIServices of a workspace (O1)', { timeout: 600_000 }, () => {
       socket.destroy();
     });
   }
+
+  test('whoever asks is not sent elsewhere, nor kept waiting for discovery', async () => {
+    const moved = await raw.send({ path: inProject(`${widgets}/moved`) });
+    assert.equal(moved.status, 502);
+    assert.equal(moved.text, 'the backend attempted to redirect this request, which is not permitted');
+    assert.equal(moved.headers['location'], undefined);
+    const socket = await raw.connect();
+    let text = '';
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk;
+    });
+    const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
+    socket.write(`GET ${inProject(`${widgets}/plain`)} HTTP/1.1\r\nHost: x\r\n${upgrade}`);
+    await once(socket, 'close');
+    assert.match(text, /^HTTP\/1\.1 503 .*\r\n\r\ninvalid upgrade response: status code 200\n$/s);
+    extension.hangs = true;
+    const slow = await raw.send({ path: inProject(`/apis/${widgetGroup}/v1`) });
+    extension.hangs = false;
+    assert.equal(slow.status, 503);
+    assert.match(
+      slow.text,
+      /^(?:error trying to reach service: context deadline exceeded|service unavailable)\n$/,
+    );
+    await until('available', async () => (await conditionOf())?.['status'] === 'True');
+  });
 
   test('stands in discovery, old and aggregated, and in OpenAPI', async () => {
     const get = async (at: string, accept = 'application/json') =>

@@ -180,6 +180,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   const loopbackClient = new LoopbackClient({ verbs, workspaces: resolver });
   const aggregator = new Aggregator({
     storage,
+    events,
     directory,
     client: loopbackClient,
     certificates: proxyCertificates,

@@ -90,6 +90,8 @@ export class ExtensionServer implements AsyncDisposable {
   #port = 0;
   /** Ends of watches by their clients. */
   watchesEnded = 0;
+  /** Whether discovery is left without an answer. */
+  hangs = false;
 
   constructor(tls: { certPem: string; keyPem: string; requestHeaderCaPem: string }) {
     this.#server = https.createServer(
@@ -109,6 +111,10 @@ export class ExtensionServer implements AsyncDisposable {
     });
     this.#server.on('upgrade', (request, socket) => {
       this.#see(request, '');
+      if (request.url?.endsWith('/plain')) {
+        socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+        return;
+      }
       socket.write(
         `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${request.headers.upgrade}\r\n\r\n`,
       );
@@ -157,7 +163,7 @@ export class ExtensionServer implements AsyncDisposable {
       response.writeHead(code, { 'content-type': 'application/json', ...headers });
       response.end(JSON.stringify(value));
     };
-    if (pathname === `/apis/${widgetGroup}/v1`) return send(200, resources);
+    if (pathname === `/apis/${widgetGroup}/v1`) return this.hangs ? undefined : send(200, resources);
     if (pathname === '/openapi/v3') {
       const url = `/openapi/v3/apis/${widgetGroup}/v1?hash=ABC`;
       return send(200, { paths: { [`apis/${widgetGroup}/v1`]: { serverRelativeURL: url } } });
@@ -171,6 +177,7 @@ export class ExtensionServer implements AsyncDisposable {
       return;
     }
     if (request.method === 'POST') return send(201, JSON.parse(body) as JsonObject);
+    if (pathname.endsWith('/moved')) return send(302, {}, { location: '/elsewhere' });
     if (pathname.endsWith('/gone')) {
       return send(
         410,

@@ -6,7 +6,12 @@ import type { JsonObject } from '#apimachinery/json.ts';
 import { createCertificate } from '../pki/certificate.ts';
 import { frontProxyAuthority } from '../pki/front-proxy.ts';
 import type { CertificateAuthority } from '../pki/pki.ts';
-import { identityHeaders, proxiedRequestHeaders, proxiedResponseHeaders } from './identity-headers.ts';
+import {
+  forwardedHeaders,
+  identityHeaders,
+  proxiedRequestHeaders,
+  proxiedResponseHeaders,
+} from './identity-headers.ts';
 import { mergedAggregated, mergedGroupList, type RemoteGroupVersion } from './merged-discovery.ts';
 import { mergedSwagger } from './merged-openapi.ts';
 import { ProxyCertificates, proxyUserName } from './proxy-certificates.ts';
@@ -94,8 +99,20 @@ describe('headers that are passed on (O1)', () => {
       'x-forwarded-for': '192.0.2.1, 192.0.2.2',
       'X-Remote-User': 'j\u00c3\u00a4ne',
     });
-    const back = proxiedResponseHeaders({ connection: 'close', 'keep-alive': '5', etag: '"x"' });
-    assert.deepEqual(back, { etag: '"x"' });
+    const back = proxiedResponseHeaders({
+      ...{ connection: 'close', 'keep-alive': '5', etag: '"x"' },
+      ...{ 'access-control-allow-origin': '*', 'access-control-expose-headers': 'etag' },
+    });
+    assert.deepEqual(back, { etag: '"x"', 'access-control-expose-headers': 'etag' });
+  });
+
+  it('tell what is asked, whatever the client says of it', () => {
+    const claimed = { 'x-forwarded-host': 'elsewhere', 'x-forwarded-proto': 'http', 'x-forwarded-uri': '/' };
+    const passed = proxiedRequestHeaders(claimed, { ...user, groups: [], extra: new Map() }, undefined);
+    Object.assign(passed, forwardedHeaders('web.default.svc:443', '/apis/a/v1'));
+    assert.equal(passed['x-forwarded-host'], 'web.default.svc:443');
+    assert.equal(passed['x-forwarded-proto'], 'https');
+    assert.equal(passed['x-forwarded-uri'], '/apis/a/v1');
   });
 });
 
@@ -178,6 +195,7 @@ describe('merged discovery (O1)', () => {
                 resource: 'nodes',
                 responseKind: { group: 'metrics.k8s.io', version: 'v1', kind: '' },
                 scope: 'Cluster',
+                singularResource: '',
                 verbs: [],
                 subresources: [
                   {

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { objectAt } from '#api/builtin/read.ts';
-import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
 import type { CachedStorage } from '#storage/cached-storage.ts';
+import type { StoreEvents } from '../controllers/store-events.ts';
 import { matchesETag } from '../discovery/discovery-response.ts';
 import type { DocumentRequest, PreparedResponse } from '../http/prepared-response.ts';
 import { encodeSwagger } from '../openapi/encoded-v2.ts';
@@ -25,9 +25,11 @@ import {
 import { mergedSwagger, type RemoteSwagger } from './merged-openapi.ts';
 import { AggregationProxy, type ProxiedRequest } from './proxy.ts';
 import type { ProxyCertificates } from './proxy-certificates.ts';
+import { ProxyFault, serviceUnavailable } from './proxy-fault.ts';
 import { RemoteDocuments } from './remote-documents.ts';
 import { RemoteRequests } from './remote-requests.ts';
 import { isOurs, RemoteStates } from './remote-states.ts';
+import { followServices } from './service-changes.ts';
 
 /** Merged documents kept, by bytes; what was dropped is made again. */
 const mergedBytesMax = 64 * 1024 * 1024;
@@ -54,6 +56,8 @@ export class Aggregator {
   readonly #proxy: AggregationProxy;
   readonly #requests: RemoteRequests;
   readonly #documents: RemoteDocuments;
+  readonly #events: StoreEvents;
+  #unfollow: (() => void) | undefined;
   /** Rises with what a workspace's remotes say; absent while they have said nothing. */
   readonly #told = new Map<string, number>();
   readonly #merged = new LRUCache<string, Merged>({
@@ -63,6 +67,7 @@ export class Aggregator {
 
   constructor(parts: {
     readonly storage: CachedStorage;
+    readonly events: StoreEvents;
     readonly directory: WorkspaceDirectory;
     readonly client: KubeClient;
     readonly certificates: ProxyCertificates;
@@ -70,7 +75,8 @@ export class Aggregator {
     readonly clock: Clock;
     readonly logger: Logger;
   }) {
-    const { storage, directory, client, certificates, networks, clock, logger } = parts;
+    const { storage, events, directory, client, certificates, networks, clock, logger } = parts;
+    this.#events = events;
     this.#catalog = new ApiServiceCatalog(storage, clock, logger);
     this.#requests = new RemoteRequests({
       addresses: new ServiceAddresses(storage),
@@ -98,9 +104,12 @@ export class Aggregator {
   start(): void {
     this.#catalog.start();
     this.#states.start();
+    this.#events.start();
+    this.#unfollow = followServices(this.#events, this.#catalog, (remote) => this.#states.suspect(remote));
   }
 
   async stop(): Promise<void> {
+    this.#unfollow?.();
     this.#catalog.stop();
     this.#requests.close();
     await this.#states.stop();
@@ -119,13 +128,11 @@ export class Aggregator {
     return remote;
   }
 
-  /** Rejects with ApiError 503 while the remote is not available. */
+  /** Rejects with ProxyFault while the remote is not available. */
   serve(remote: RemoteApiService, request: ProxiedRequest): Promise<void> {
-    if (!this.#states.isAvailable(remote)) {
-      return Promise.reject(new ApiError('ServiceUnavailable', 'service unavailable'));
-    }
+    if (!this.#states.isAvailable(remote)) return Promise.reject(serviceUnavailable());
     return this.#proxy.serve(remote, request).catch((error: unknown) => {
-      if (isApiError(error, 'ServiceUnavailable')) this.#states.suspect(remote);
+      if (error instanceof ProxyFault) this.#states.suspect(remote);
       throw error;
     });
   }

@@ -1,6 +1,7 @@
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import { systemMasters, type UserInfo } from '../request/user.ts';
-import { ServiceAddressError } from '../services/service-address.ts';
+import { callFault, deadlineExceeded } from '../services/hook-faults.ts';
+import { type ServiceAddress, ServiceAddressError } from '../services/service-address.ts';
 import { NetworkError } from '../services/service-networks.ts';
 import type { RemoteApiService } from './api-service.ts';
 import { identityHeaders } from './identity-headers.ts';
@@ -31,7 +32,8 @@ export interface Probe {
 
 /**
  * Asks for the discovery document of what an APIService names: that its server answers it is what makes the APIService
- * available (KUBERNETES.md O1; the reasons are kube-aggregator's). Rejects never.
+ * available (KUBERNETES.md O1; reasons and messages are those of k8s.io/kube-aggregator/pkg/controllers/status/remote).
+ * Rejects only with a defect.
  */
 export async function probe(
   requests: RemoteRequests,
@@ -39,16 +41,26 @@ export async function probe(
   signal: AbortSignal,
 ): Promise<Probe> {
   const path = `/apis/${remote.group}/${remote.version}`;
+  let address: ServiceAddress;
+  try {
+    address = requests.resolve(remote);
+  } catch (error) {
+    if (error instanceof ServiceAddressError) return unavailable(error.reason, error.message);
+    if (error instanceof NetworkError) return unavailable('AddressNotAllowed', error.message);
+    throw error;
+  }
+  const url = urlOf(address, path);
   const failed = (why: string) =>
-    unavailable('FailedDiscoveryCheck', `failing or missing response from ${path} of the service: ${why}`);
+    unavailable('FailedDiscoveryCheck', `failing or missing response from ${url}: ${why}`);
   try {
     const { status, body } = await requests.read(remote, path, {
       headers: { ...identityHeaders(aggregatorUser), accept: 'application/json' },
       timeoutMs: probeTimeoutMs,
       bytesMax: discoveryBytesMax,
       signal,
+      address,
     });
-    if (status < 200 || status >= 300) return failed(`bad status ${status}`);
+    if (status < 200 || status >= 300) return failed(`bad status from ${url}: ${status}`);
     const condition = {
       type: 'Available',
       status: 'True',
@@ -57,10 +69,20 @@ export async function probe(
     } as const;
     return { condition, resources: resourceListOf(body) };
   } catch (error) {
-    if (error instanceof ServiceAddressError) return unavailable(error.reason, error.message);
+    // A name is judged when it is resolved, which is part of connecting.
     if (error instanceof NetworkError) return unavailable('AddressNotAllowed', error.message);
-    return failed(error instanceof Error ? error.message : String(error));
+    return failed(`Get ${JSON.stringify(url)}: ${readFault(error)}`);
   }
+}
+
+function urlOf({ host, port }: ServiceAddress, path: string): string {
+  return `https://${host.includes(':') ? `[${host}]` : host}:${port}${path}`;
+}
+
+/** As Go's http.Client tells it. */
+function readFault(error: unknown): string {
+  const fault = callFault(error);
+  return fault === deadlineExceeded ? `${fault} (Client.Timeout exceeded while awaiting headers)` : fault;
 }
 
 export function unavailable(reason: string, message: string): Probe {

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
+import { posix } from 'node:path';
 import { badRequest } from '#apimachinery/api-error.ts';
 import type { UserInfo } from '../request/user.ts';
 
@@ -57,6 +58,15 @@ export function proxiedRequestHeaders(
   return Object.assign(passed, identityHeaders(user));
 }
 
+/** Under which address the client's request goes on, whatever the client says of it (k8s.io/apimachinery/pkg/util/proxy). */
+export function forwardedHeaders(authority: string, path: string): OutgoingHttpHeaders {
+  return {
+    'x-forwarded-uri': posix.normalize(path),
+    'x-forwarded-host': authority,
+    'x-forwarded-proto': 'https',
+  };
+}
+
 /** Who asks, as request headers (kube-aggregator; the names are those of `extension-apiserver-authentication`). */
 export function identityHeaders({ name, uid, groups, extra }: UserInfo): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = { 'X-Remote-User': headerText(name) };
@@ -68,13 +78,28 @@ export function identityHeaders({ name, uid, groups, extra }: UserInfo): Outgoin
   return headers;
 }
 
-/** Headers of an answer that is passed back. */
-export function proxiedResponseHeaders(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
-  const passed: OutgoingHttpHeaders = {};
+/** Which pages may read the API is this server's own to say. */
+const ofOrigins: ReadonlySet<string> = new Set([
+  'access-control-allow-credentials',
+  'access-control-allow-headers',
+  'access-control-allow-methods',
+  'access-control-allow-origin',
+]);
+
+/**
+ * Headers of an answer that is passed back, behind those that this server gives to each of its own (`front`, in small letters):
+ * of a name that both have, both are sent, as kube-apiserver does.
+ */
+export function proxiedResponseHeaders(
+  headers: IncomingHttpHeaders,
+  front: { readonly [name: string]: string } = {},
+): OutgoingHttpHeaders {
+  const passed: OutgoingHttpHeaders = { ...front };
   const ofConnection = connectionOptions(headers);
   for (const name in headers) {
-    if (hopByHop.has(name) || ofConnection.has(name)) continue;
-    passed[name] = headers[name];
+    if (hopByHop.has(name) || ofConnection.has(name) || ofOrigins.has(name)) continue;
+    const [own, theirs] = [front[name], headers[name]];
+    passed[name] = own === undefined || theirs === undefined ? theirs : [own, ...[theirs].flat()];
   }
   return passed;
 }

@@ -1,7 +1,7 @@
 import { compareVersions } from '#api/builtin/definitions.ts';
 import { objectsAt, textAt, textsAt, valueAt } from '#api/builtin/read.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
-import { rankOfGroup } from '../discovery/api-groups.ts';
+import { priorityOfGroup, rankOfGroup } from '../discovery/api-groups.ts';
 
 /** One remote group version as discovery is to show it. */
 export interface RemoteGroupVersion {
@@ -14,8 +14,7 @@ export interface RemoteGroupVersion {
   readonly resources: JsonObject | undefined;
 }
 
-/** kube-apiserver's own groups stand between 18,000 and 16,000; CRDs' have 1,000, their versions 100. */
-const ownPriorityMax = 18_000;
+/** Of CRDs' groups, and their versions. */
 const customPriority = 1_000;
 const customVersionPriority = 100;
 
@@ -92,7 +91,8 @@ function discoveredResources({ group, version, resources }: RemoteGroupVersion):
     if (parent === undefined) {
       // A resource that stands for nothing but its subresources has no kind and no verbs of its own.
       const scope = valueAt(entry, 'namespaced') === true ? 'Namespaced' : 'Cluster';
-      parent = { resource: name, responseKind: { group, version, kind: '' }, scope, verbs: [] };
+      const none = { responseKind: { group, version, kind: '' }, singularResource: '', verbs: [] };
+      parent = { resource: name, scope, ...none };
       found.set(name, parent);
     }
     const subresource = {
@@ -112,8 +112,7 @@ function listed(field: string, texts: readonly string[]): JsonObject {
 function orderedGroups(local: readonly string[], remotes: readonly RemoteGroupVersion[]): string[] {
   const priorities = new Map<string, number>();
   for (const name of local) {
-    const rank = rankOfGroup(name);
-    priorities.set(name, rank === undefined ? customPriority : ownPriorityMax - rank);
+    priorities.set(name, rankOfGroup(name) === undefined ? customPriority : priorityOfGroup(name));
   }
   for (const { group, groupPriority } of remotes) {
     priorities.set(group, Math.max(priorities.get(group) ?? 0, groupPriority));

@@ -8,12 +8,17 @@ import type { ServerReply, ServerRequest } from '../http/exchange.ts';
 import { isLongRunning } from '../request/long-running.ts';
 import type { RequestInfo } from '../request/request-info.ts';
 import type { UserInfo } from '../request/user.ts';
+import { callFault, deadlineExceeded } from '../services/hook-faults.ts';
+import { ServiceAddressError } from '../services/service-address.ts';
 import type { RemoteApiService } from './api-service.ts';
-import { proxiedRequestHeaders, proxiedResponseHeaders } from './identity-headers.ts';
-import type { RemoteRequests } from './remote-requests.ts';
+import { forwardedHeaders, proxiedRequestHeaders, proxiedResponseHeaders } from './identity-headers.ts';
+import { ProxyFault, serviceUnavailable } from './proxy-fault.ts';
+import { type RemoteRequests, serviceAuthority } from './remote-requests.ts';
 
 /** Watches, logs and upgraded connections passed through at once; more get 429. */
 const streamsMax = 10_000;
+/** Clients ask for many discovery documents at once: one slow server is not to hold them all up (k8s.io/apiserver/pkg/util/proxy). */
+const discoveryTimeoutMs = 5_000;
 
 export interface ProxiedRequest {
   readonly request: ServerRequest;
@@ -23,6 +28,8 @@ export interface ProxiedRequest {
   readonly rawQuery: string;
   readonly user: UserInfo;
   readonly auditId: string;
+  /** Headers of every answer of this server, in small letters. */
+  readonly front: { readonly [name: string]: string };
   /** Present when the client asked for another protocol on its connection. */
   readonly upgrade: { readonly socket: Duplex; readonly head: Buffer } | undefined;
   /** Fires when the client is gone or the request's time is over. */
@@ -42,8 +49,8 @@ export class AggregationProxy {
   }
 
   /**
-   * Settles when the answer is through; for what goes on and on, when it has begun. Rejects with ApiError 503 when nobody
-   * answers.
+   * Settles when the answer is through; for what goes on and on, when it has begun. Rejects with ProxyFault when nobody
+   * answers, or with what is not to be passed on.
    */
   async serve(remote: RemoteApiService, proxied: ProxiedRequest): Promise<void> {
     const { request, info, rawQuery, user, auditId, upgrade } = proxied;
@@ -55,11 +62,11 @@ export class AggregationProxy {
     }
     const headers = proxiedRequestHeaders(request.headers, user, request.socket?.remoteAddress);
     headers['audit-id'] = auditId;
+    const path = encodedPath(info.path);
     if (upgrade !== undefined) {
       headers['connection'] = 'Upgrade';
       headers['upgrade'] = request.headers.upgrade;
-    }
-    const path = encodedPath(info.path);
+    } else Object.assign(headers, forwardedHeaders(serviceAuthority(remote), path));
     const asked = { method: info.method, path: rawQuery === '' ? path : `${path}?${rawQuery}`, headers };
     const send = (): Promise<void> => {
       const outgoing = this.#requests.open(remote, asked);
@@ -76,16 +83,18 @@ export class AggregationProxy {
         throw error;
       });
     } catch (error) {
-      throw error instanceof ApiError || proxied.signal.aborted ? error : unreachable(error);
+      const isTold = error instanceof ApiError || error instanceof ProxyFault;
+      throw isTold || proxied.signal.aborted ? error : unreachable(error, upgrade !== undefined);
     }
   }
 
   #exchange(
     outgoing: ClientRequest,
-    { request, response, upgrade, signal, auditId }: ProxiedRequest,
+    { request, response, info, upgrade, signal, auditId, front }: ProxiedRequest,
     isStream: boolean,
   ): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (isDiscovery(info)) limitAnswer(outgoing);
       // Whoever is gone is not waited for; what has begun ends with the client's connection.
       const release = onAborted(signal, () => {
         // An answer that is out closes too.
@@ -98,7 +107,13 @@ export class AggregationProxy {
         reject(outgoing.reusedSocket && !response.headersSent ? new StaleConnectionError(error) : error),
       );
       outgoing.once('response', (incoming) => {
-        sendHead(response, incoming, auditId);
+        const refused = refusalOf(incoming, upgrade !== undefined);
+        if (refused !== undefined) {
+          outgoing.destroy();
+          reject(refused);
+          return;
+        }
+        sendHead(response, incoming, auditId, front);
         if (isStream) resolve();
         pipeline(incoming, response as ServerResponse, () => resolve());
       });
@@ -130,8 +145,13 @@ function isRepeatable({ request, response, info, upgrade }: ProxiedRequest): boo
   return info.method === 'GET' || info.method === 'HEAD';
 }
 
-function sendHead(response: ServerReply, incoming: IncomingMessage, auditId: string): void {
-  const headers: OutgoingHttpHeaders = proxiedResponseHeaders(incoming.headers);
+function sendHead(
+  response: ServerReply,
+  incoming: IncomingMessage,
+  auditId: string,
+  front: ProxiedRequest['front'],
+): void {
+  const headers: OutgoingHttpHeaders = proxiedResponseHeaders(incoming.headers, front);
   headers['audit-id'] ??= auditId;
   const reply = response as ServerResponse;
   reply.writeHead(incoming.statusCode ?? 502, headers);
@@ -174,7 +194,33 @@ function encodedPath(path: string): string {
   return segments.map(encodeURIComponent).join('/');
 }
 
-function unreachable(error: unknown): ApiError {
-  const why = error instanceof Error ? error.message : String(error);
-  return new ApiError('ServiceUnavailable', `error trying to reach service: ${why}`, { cause: error });
+/** `/apis/<group>/<version>` */
+function isDiscovery({ resource, path }: RequestInfo): boolean {
+  return resource === undefined && path.split('/').filter((segment) => segment !== '').length === 3;
+}
+
+function limitAnswer(outgoing: ClientRequest): void {
+  const timer = setTimeout(() => outgoing.destroy(new Error(deadlineExceeded)), discoveryTimeoutMs);
+  outgoing.once('close', () => clearTimeout(timer));
+}
+
+/** What of an answer is not passed on: whoever asked this server is not sent elsewhere. */
+function refusalOf({ statusCode = 0, headers }: IncomingMessage, isUpgrade: boolean): ProxyFault | undefined {
+  if (isUpgrade && statusCode < 400) {
+    return new ProxyFault(503, `invalid upgrade response: status code ${statusCode}`);
+  }
+  if (statusCode < 300 || statusCode > 399 || !headers.location) return undefined;
+  return new ProxyFault(502, 'the backend attempted to redirect this request, which is not permitted');
+}
+
+function unreachable(error: unknown, isUpgrade: boolean): ProxyFault {
+  // A Service that leads nowhere is the same as one whose server is known to be away.
+  if (error instanceof ServiceAddressError) return serviceUnavailable();
+  const what = isUpgrade ? 'error dialing backend' : 'error trying to reach service';
+  const cause = error instanceof StaleConnectionError ? error.cause : error;
+  // It was there, and went before it answered.
+  if (isUpgrade && (cause as NodeJS.ErrnoException).code === 'ECONNRESET') {
+    return new ProxyFault(503, 'unexpected EOF', error);
+  }
+  return new ProxyFault(503, `${what}: ${callFault(cause)}`, error);
 }

@@ -1,6 +1,7 @@
 import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { Agent, request as httpsRequest } from 'node:https';
-import { type ServiceAddresses, serviceHostName } from '../services/service-address.ts';
+import { deadlineExceeded } from '../services/hook-faults.ts';
+import { type ServiceAddress, type ServiceAddresses, serviceHostName } from '../services/service-address.ts';
 import type { ServiceNetworks } from '../services/service-networks.ts';
 import type { RemoteApiService } from './api-service.ts';
 import type { ProxyCertificates } from './proxy-certificates.ts';
@@ -50,17 +51,25 @@ export class RemoteRequests {
     this.#certificates = parts.certificates;
   }
 
+  /** Where the remote is; another address each time where there are several. Throws ServiceAddressError or NetworkError. */
+  resolve({ clusterId, service }: RemoteApiService): ServiceAddress {
+    const address = this.#addresses.resolve(clusterId, service);
+    this.#networks.check(address.host);
+    return address;
+  }
+
   /** The caller ends it and hears its errors. Throws ServiceAddressError or NetworkError where nothing can be asked. */
-  open(remote: RemoteApiService, { method, path, headers }: RemoteRequestOptions): ClientRequest {
-    const { host, port } = this.#addresses.resolve(remote.clusterId, remote.service);
-    this.#networks.check(host);
+  open(
+    remote: RemoteApiService,
+    { method, path, headers }: RemoteRequestOptions,
+    { host, port }: ServiceAddress = this.resolve(remote),
+  ): ClientRequest {
     const { certificatePem, keyPem } = this.#certificates.of(remote.clusterId);
-    const hostName = serviceHostName(remote.service);
     const request = httpsRequest({
       agent: this.#agent,
       host,
       port,
-      servername: hostName,
+      servername: serviceHostName(remote.service),
       lookup: this.#networks.lookup,
       ca: remote.caPem,
       cert: certificatePem,
@@ -69,7 +78,7 @@ export class RemoteRequests {
       minVersion: 'TLSv1.2',
       method,
       path,
-      headers: { ...headers, host: `${hostName}:${remote.service.port}` },
+      headers: { ...headers, host: serviceAuthority(remote) },
     });
     limitConnecting(request);
     return request;
@@ -84,15 +93,13 @@ export class RemoteRequests {
       readonly timeoutMs: number;
       readonly bytesMax: number;
       readonly signal?: AbortSignal | undefined;
+      readonly address?: ServiceAddress | undefined;
     },
   ): Promise<RemoteAnswer> {
-    const { headers, timeoutMs, bytesMax, signal } = options;
+    const { headers, timeoutMs, bytesMax, signal, address } = options;
     return new Promise((resolve, reject) => {
-      const request = this.open(remote, { method: 'GET', path, headers });
-      const timer = setTimeout(
-        () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)),
-        timeoutMs,
-      );
+      const request = this.open(remote, { method: 'GET', path, headers }, address);
+      const timer = setTimeout(() => request.destroy(new Error(deadlineExceeded)), timeoutMs);
       const onAbort = (): void => {
         request.destroy(new Error('stopped'));
       };
@@ -135,6 +142,11 @@ export class RemoteRequests {
   close(): void {
     this.#agent.destroy();
   }
+}
+
+/** What the server behind it is asked as, wherever the Service leads. */
+export function serviceAuthority({ service }: RemoteApiService): string {
+  return `${serviceHostName(service)}:${service.port}`;
 }
 
 /** An address at which nobody answers is given up before the client loses patience. */

@@ -93,7 +93,7 @@ export class RemoteStates {
     return state === undefined ? remote.wasAvailable : state.available;
   }
 
-  /** To be called when it did not answer: it is probed at once. */
+  /** To be called when it did not answer, or may be elsewhere: it is probed at once. */
   suspect({ clusterId, name }: RemoteApiService): void {
     this.#queue.add(`${clusterId}/${name}`);
   }

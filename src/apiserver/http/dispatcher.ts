@@ -10,6 +10,7 @@ import {
 import type { Scheme, ServedResource } from '#apimachinery/scheme.ts';
 import type { RemoteApiService } from '../aggregation/api-service.ts';
 import { extensionSchemeOf } from '../aggregation/extension-scheme.ts';
+import { ProxyFault } from '../aggregation/proxy-fault.ts';
 import type { AuditRecord } from '../audit/audit.ts';
 import type { Seat } from '../flow-control/flow-request.ts';
 import { isLongRunning } from '../request/long-running.ts';
@@ -23,7 +24,14 @@ import { sendList } from './answers/list-stream.ts';
 import { type Form, negotiate, type Subject } from './answers/negotiate.ts';
 import { includeObjectOf } from './answers/object-forms.ts';
 import { sendResult } from './answers/render.ts';
-import { apiHeaders, sendNotFound, sendPrepared, sendTooMany } from './answers/respond.ts';
+import {
+  apiHeaders,
+  frontHeaders,
+  sendNotFound,
+  sendPrepared,
+  sendText,
+  sendTooMany,
+} from './answers/respond.ts';
 import { auditAnswer } from './audited-answer.ts';
 import { refuseInBatch, serveBatch } from './batch/serve-batch.ts';
 import { readBody } from './body.ts';
@@ -113,14 +121,23 @@ export class Dispatcher {
         rawQuery: info.rawQuery,
         user,
         auditId,
+        front: frontHeaders(exchange),
         upgrade,
         signal: exchange.signal,
       })
-      .then(() => {
-        const code = response.headersSent ? response.statusCode : switchingProtocols;
-        if (isLong) audit?.responseStarted(code);
-        upgrade?.socket.once('close', () => audit?.complete(code));
-      });
+      .then(
+        () => {
+          const code = response.headersSent ? response.statusCode : switchingProtocols;
+          if (isLong) audit?.responseStarted(code);
+          upgrade?.socket.once('close', () => audit?.complete(code));
+        },
+        (error: unknown) => {
+          if (!(error instanceof ProxyFault)) throw error;
+          // What has begun is broken off, so that nobody takes it for whole.
+          if (response.headersSent) response.destroy();
+          else sendText(exchange, error.code, error.text);
+        },
+      );
   }
 
   /** Another API server vouches for the user: it aggregates the workspace that its users mean. */

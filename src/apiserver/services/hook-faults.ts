@@ -72,9 +72,29 @@ export function callFault(error: unknown, service?: ServiceReference): string {
     case 'UNABLE_TO_GET_ISSUER_CERT':
     case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
       return 'tls: failed to verify certificate: x509: certificate signed by unknown authority';
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return nameFault(error);
     default:
       return error.message;
   }
+}
+
+/** crypto/x509 HostnameError. */
+function nameFault(error: Error): string {
+  const { host = '', cert } = error as Error & {
+    readonly host?: string;
+    readonly cert?: { readonly subjectaltname?: string };
+  };
+  const names = (cert?.subjectaltname ?? '')
+    .split(', ')
+    .filter((name) => name.startsWith('DNS:'))
+    .map((name) => name.slice('DNS:'.length));
+  const wanted = host.replace(/\.$/, '');
+  const told =
+    names.length === 0
+      ? `certificate is not valid for any names, but wanted to match ${wanted}`
+      : `certificate is valid for ${names.join(', ')}, not ${wanted}`;
+  return `tls: failed to verify certificate: x509: ${told}`;
 }
 
 /** proxy.ResolveEndpoint of kube-aggregator. */

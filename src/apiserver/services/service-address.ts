@@ -32,7 +32,7 @@ export class ServiceAddressError extends Error {
   }
 }
 
-const sliceServiceLabel = 'kubernetes.io/service-name';
+export const sliceServiceLabel = 'kubernetes.io/service-name';
 
 /** The name that a Service's certificate must bear, wherever it leads (KUBERNETES.md O1, A2, R7). */
 export function serviceHostName({ namespace, name }: ServiceReference): string {
@@ -73,7 +73,7 @@ export class ServiceAddresses {
       throw new ServiceAddressError('EndpointsNotFound', `cannot find endpointslices for ${at}`);
     }
     const wanted = `no addresses with port name ${JSON.stringify(portName)}`;
-    throw new ServiceAddressError('MissingEndpoints', `endpoints for ${at} have ${wanted}`);
+    throw new ServiceAddressError('MissingEndpoints', `endpointslices for ${at} have ${wanted}`);
   }
 
   #endpoints(
