@@ -1,3 +1,4 @@
+import type { TLSSocket } from 'node:tls';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { ServerConnection } from '#client/remote/connection.ts';
 import { disposeAll } from '../harness/dispose-all.ts';
@@ -21,6 +22,12 @@ const workspace = 'oracle';
 const workspaces = { group: 'tenancy.kcp.io', version: 'v1alpha1', resource: 'workspaces' } as const;
 const serviceRange = '10.0.0.0/16';
 
+/** Of either server, beside those that make the two alike. */
+export interface MoreFlags {
+  readonly oracle: readonly string[];
+  readonly ours: readonly string[];
+}
+
 /** A kube-apiserver and a workspace, asked the same as administrators of each. */
 export class Pair implements AsyncDisposable {
   readonly #oracle: RealEdge;
@@ -40,13 +47,18 @@ export class Pair implements AsyncDisposable {
   }
 
   /** `storage`: what ours keeps its data in; of an etcd it can be made to forget. */
-  static async start(binary: string, storage: 'memory' | 'etcd' = 'memory'): Promise<Pair> {
+  static async start(
+    binary: string,
+    storage: 'memory' | 'etcd' = 'memory',
+    more: MoreFlags = { oracle: [], ours: [] },
+  ): Promise<Pair> {
     // As docs/kubernetes-contract.md has it under Differences: every version is served, privileged containers are
     // taken, claims and volumes have no finalizers for their protection.
     const flags = [
       '--runtime-config=api/all=true',
       '--allow-privileged=true',
       '--disable-admission-plugins=StorageObjectInUseProtection',
+      ...more.oracle,
     ];
     const etcd = storage === 'etcd' ? await EtcdServer.start({ flags: limitFlags }) : undefined;
     const ours = await startLoneServer([
@@ -55,6 +67,7 @@ export class Pair implements AsyncDisposable {
         : ['--storage', 'etcd', '--etcd-servers', etcd.endpoint]),
       ...['--service-cluster-ip-range', serviceRange],
       ...['--service-account-issuer', 'https://kubernetes.default.svc'],
+      ...more.ours,
     ]);
     let oracle: RealEdge;
     try {
@@ -77,6 +90,11 @@ export class Pair implements AsyncDisposable {
   async forget(): Promise<void> {
     await this.#oracle.forget();
     await this.#ours.restart(() => this.#etcd?.compact() ?? Promise.resolve());
+  }
+
+  /** A connection as the administrator, on which nothing has been sent. */
+  connect(side: Side): Promise<TLSSocket> {
+    return (side === 'oracle' ? this.#oracleRaw : this.#ours.raw).connect();
   }
 
   /** Paths are a kube-apiserver's, from the root. */
@@ -159,6 +177,6 @@ function bareTo({ server, caPem, tlsServerName }: ServerConnection): RawHttp {
   return new RawHttp({ server, caPem, tlsServerName });
 }
 
-function pathAtOurs(path: string): string {
+export function pathAtOurs(path: string): string {
   return `/clusters/root:${workspace}${path}`;
 }
