@@ -1,6 +1,7 @@
 import type { CacheEntry } from '#storage/cached-storage.ts';
 import { parseObjectKey, rangePrefix } from '#storage/keys.ts';
-import { clusterOf, type StoreEvents } from '../controllers/store-events.ts';
+import type { StoreEvents } from '../controllers/store-events.ts';
+import { clusterOf } from '../registry/key-parts.ts';
 import { headerOf } from '../registry/stored-object.ts';
 import { sliceServiceLabel } from '../services/service-address.ts';
 import type { RemoteApiService } from './api-service.ts';
