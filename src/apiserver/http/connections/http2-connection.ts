@@ -1,6 +1,7 @@
 import { constants, type Http2ServerRequest, type ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { GatedConnection } from './read-gate.ts';
+import { useStreamTable } from './stream-table.ts';
 
 /** Streams that a connection may open beside its watches while its workspace floods. */
 const narrowStreams = 8;
@@ -66,6 +67,7 @@ export class Http2Connection implements GatedConnection {
     this.#now = options.now ?? (() => performance.now());
     this.#later = options.later ?? ((callback, ms) => setTimeout(callback, ms).unref());
     connections.set(session, this);
+    useStreamTable(session);
   }
 
   get destroyed(): boolean {
