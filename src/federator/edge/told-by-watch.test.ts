@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ApiError, isApiError } from '#apimachinery/api-error.ts';
+import { untilAborted } from '#apimachinery/lifecycle.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
+import type { KubeClient } from '#client/client.ts';
 import { ScriptedClient } from '#client/testing/scripted-client.ts';
 import { toldByWatch } from './told-by-watch.ts';
 
@@ -70,6 +72,24 @@ test('an edge that streams no lists is asked for what its cache has', async () =
 test('an edge that goes on without an end has told nothing', async () => {
   const { names, clock } = toldBy(added('a'));
   const told = assert.rejects(names, (error) => isApiError(error, 'Timeout'));
+  await clock.advanceAsync(10_000);
+  await told;
+});
+
+test('nor has one to which nothing is sent', async () => {
+  const { signal } = new AbortController();
+  const clock = new ManualClock();
+  const edge: Pick<KubeClient, 'watch'> = {
+    // As at a breaker that is open.
+    watch: (_collection, options = {}) => ({
+      [Symbol.asyncIterator]: () => ({
+        next: () => untilAborted(options.signal ?? signal).then(() => Promise.reject(options.signal?.reason)),
+      }),
+    }),
+  };
+  const told = assert.rejects(namesOf(toldByWatch(edge, collection, { clock, signal })), (error) =>
+    isApiError(error, 'Timeout'),
+  );
   await clock.advanceAsync(10_000);
   await told;
 });

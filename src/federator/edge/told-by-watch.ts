@@ -23,29 +23,29 @@ export async function* toldByWatch(
   { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
 ): AsyncGenerator<KubeObject, void, undefined> {
   const ending = linkedController(signal);
-  let isLate = false;
-  const timer = clock.setTimeout(() => {
-    isLate = true;
-    ending.abort();
-  }, answerMsMax);
+  const timer = clock.setTimeout(
+    () => ending.abort(new ApiError('Timeout', `the edge's watch told no end within ${answerMsMax} ms`)),
+    answerMsMax,
+  );
   const begin = (how: Pick<WatchOptions, 'allowWatchBookmarks' | 'resourceVersion'>) => {
     const options = { ...how, metadataOnly: true, timeoutSeconds, signal: ending.signal };
     return initialObjects(edgeClient.watch(collection, options));
   };
   try {
-    yield* begin({ allowWatchBookmarks: true });
-  } catch (error) {
-    // One whose etcd cannot be asked for progress (before 3.4.25 and 3.5.8) streams no lists, and waits in vain for the state of this
-    // moment (k8s.io/apiserver/pkg/storage/cacher/cacher.go, Watch and getWatchCacheResourceVersion): it tells what its cache has.
-    if (!isApiError(error, 'InternalError')) throw error;
-    yield* begin({ resourceVersion: '0' });
+    try {
+      yield* begin({ allowWatchBookmarks: true });
+    } catch (error) {
+      // One whose etcd cannot be asked for progress (before 3.4.25 and 3.5.8) streams no lists, and waits in vain for the state of this
+      // moment (k8s.io/apiserver/pkg/storage/cacher/cacher.go, Watch and getWatchCacheResourceVersion): it tells what its cache has.
+      if (!isApiError(error, 'InternalError')) throw error;
+      yield* begin({ resourceVersion: '0' });
+    }
+    // A watch that is given up ends as one that is over.
+    ending.signal.throwIfAborted();
   } finally {
     timer.cancel();
     ending.abort();
   }
-  // A watch that is given up ends as one that is over.
-  signal.throwIfAborted();
-  if (isLate) throw new ApiError('Timeout', `the edge's watch told no end within ${answerMsMax} ms`);
 }
 
 async function* initialObjects(
