@@ -8,15 +8,17 @@ import type { Edge } from './edge.ts';
 
 const recheckMs = 1_000;
 
+type EdgeOfCell = Pick<Edge, 'client' | 'claim'>;
+
 export interface WithdrawalOptions {
   /** The cell's name. */
   readonly name: string;
   readonly cell: () => Cell;
   /** Undefined while it is not connected. */
-  readonly edge: () => Edge | undefined;
+  readonly edge: () => EdgeOfCell | undefined;
   /** All copies are known, and there is none. */
   readonly hasNoCopies: () => boolean;
-  readonly limits: CellLimits;
+  readonly limits: Pick<CellLimits, 'edgeTimeoutMs'>;
   readonly wheel: Wheel;
   readonly logger: Logger;
 }
@@ -63,7 +65,7 @@ export class Withdrawal {
     return `withdrawn/${this.#on.name}`;
   }
 
-  async #release(edge: Edge): Promise<void> {
+  async #release(edge: EdgeOfCell): Promise<void> {
     const { limits, logger, wheel, name } = this.#on;
     try {
       await releaseClaim(edge.client, edge.claim, AbortSignal.timeout(limits.edgeTimeoutMs));
