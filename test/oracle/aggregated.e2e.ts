@@ -185,7 +185,7 @@ function describeAggregated(program: string): void {
       await as('jane', { path: cells, body: JSON.stringify(cell('ams-1')) });
       const lines = (await watch).text.trim().split('\n');
       const names = lines.map((line) => textAt(JSON.parse(line) as JsonObject, 'object', 'metadata', 'name'));
-      assert.deepEqual([...names].sort(), ['ams-1', 'fra-1']);
+      assert.deepEqual([...new Set(names)].sort(), ['ams-1', 'fra-1']);
       const { json } = await admin.send({ path: '/openapi/v3' });
       assert.ok(objectAt(json as JsonObject, 'paths', `apis/${group}/v1alpha1`));
       await until('documented', async () => {

@@ -33,6 +33,12 @@ export const knownOfAdmission: readonly KnownDifference[] = [
   },
   {
     row: 'a PUT without uid, creationTimestamp or resourceVersion, as mutating webhooks and policies see it',
+    explains: (_, { request, oracle }) =>
+      request.method === 'PUT' &&
+      /no such key: (?:uid|creationTimestamp|resourceVersion)"/.test(JSON.stringify(oracle.body)),
+  },
+  {
+    row: 'a PUT without uid, creationTimestamp or resourceVersion, as mutating webhooks and policies see it',
     explains: ({ path, oracle }, { request }) =>
       request.method === 'PUT' &&
       path[1] === 'reviews' &&

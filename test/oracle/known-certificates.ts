@@ -12,6 +12,14 @@ function withoutParsers(body: JsonValue): string {
 /** Of requests for certificates. */
 export const knownOfCertificates: readonly KnownDifference[] = [
   {
+    row: '`generateName` of a CertificateSigningRequest that an update makes unfit for a name',
+    explains: ({ path, oracle, ours }, { request }) =>
+      request.method === 'PUT' &&
+      isOf(request.path, 'certificatesigningrequests') &&
+      (isMessage({ path }) || path.includes('causes')) &&
+      /metadata\.generateName/.test(JSON.stringify([oracle, ours])),
+  },
+  {
     row: 'why a request for a certificate, or a certificate, cannot be parsed',
     explains: (difference, { request, oracle, ours }) =>
       isOf(request.path, 'certificatesigningrequests') &&

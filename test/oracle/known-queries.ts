@@ -85,10 +85,11 @@ export const knownOfQueries: readonly KnownDifference[] = [
   },
   {
     row: 'continue tokens',
-    explains: (difference, { oracle, ours }) =>
+    explains: (difference, { request, oracle, ours }) =>
       (oracle.status === 410 || oracle.status === 400) &&
       ((ours.status === 410 && isMessage(difference)) ||
-        /^invalid continue token/.test(String(isJsonObject(ours.body) ? ours.body['message'] : ''))),
+        /^invalid continue token/.test(String(isJsonObject(ours.body) ? ours.body['message'] : '')) ||
+        (ours.status === 400 && ours.body === '<protobuf>' && /[?&]continue=/.test(request.path))),
   },
   {
     row: 'items of lists',

@@ -1,5 +1,20 @@
 import type { ComprehensionMacro } from './ast.ts';
 import type { Code, Frame } from './frame.ts';
+import { typeOf } from './type-of.ts';
+import {
+  boolType,
+  bytesType,
+  type CelType,
+  doubleType,
+  durationType,
+  intType,
+  nullType,
+  optionalType,
+  stringType,
+  timestampType,
+  typeType,
+  uintType,
+} from './types.ts';
 import { ArrayList, CelFault, CelList, CelMap, NativeMap, noOverload, type Value } from './values.ts';
 
 /**
@@ -60,7 +75,7 @@ export class Loop {
     if (range instanceof CelFault) return range;
     if (range instanceof CelList) this.#list(frame, range, step);
     else if (range instanceof CelMap) this.#map(frame, range, step);
-    else return noOverload;
+    else return rangeFault(range, this.#second !== undefined);
     return undefined;
   }
 
@@ -85,6 +100,30 @@ export class Loop {
       if (step(frame)) return;
     }
   }
+}
+
+/** Go's name of what is no list and no map; what libraries add has names of its own. */
+const goTypes = new Map<CelType, string>([
+  [boolType, 'types.Bool'],
+  [intType, 'types.Int'],
+  [uintType, 'types.Uint'],
+  [doubleType, 'types.Double'],
+  [stringType, 'types.String'],
+  [bytesType, 'types.Bytes'],
+  [nullType, 'types.Null'],
+  [timestampType, 'types.Timestamp'],
+  [durationType, 'types.Duration'],
+  [optionalType, '*types.Optional'],
+  [typeType, '*types.Type'],
+]);
+
+/** cel-go interpreter/interpretable.go, evalFold. */
+function rangeFault(range: Value, isOfTwo: boolean): CelFault {
+  const goType = goTypes.get(typeOf(range));
+  if (goType === undefined) return noOverload;
+  return new CelFault(
+    isOfTwo ? `unsupported comprehension range type: ${goType}` : `got '${goType}', expected iterable type`,
+  );
 }
 
 /** What stands where a bool should. */

@@ -189,6 +189,10 @@ test('what a function does not take is told with its name', () => {
   assert.equal(told('object + 1', 'a'), 'no such overload');
   assert.equal(told('object.getFullYear()', 'a'), 'no such overload: getFullYear(string)');
   assert.equal(told('object.charAt(1)', null), 'no such overload: charAt(null_type, int)');
+  assert.equal(told('object.map(x, x)', 'a'), "got 'types.String', expected iterable type");
+  assert.equal(told('object.all(x, x)', null), "got 'types.Null', expected iterable type");
+  const ofTwo = 'unsupported comprehension range type: types.Bool';
+  assert.equal(told('object.transformMap(k, v, v)', true), ofTwo);
 });
 
 test('functions of lists look at the first element, and pass over what has no order beside it', () => {

@@ -75,6 +75,7 @@ export async function applyObject(
         isApplied: true,
       });
       if (managedFields !== undefined) proposed.metadata.managedFields = managedFields;
+      if (context.namespace !== '') proposed.metadata.namespace ||= context.namespace;
       if (live === undefined) {
         delete proposed.metadata.resourceVersion;
         checkNew(proposed, context.namespace);

@@ -171,6 +171,15 @@ test('patches: refusals (P1, N1, P3)', async () => {
       /does not match the name on the URL/,
       400,
     ],
+    [
+      'apply under no name',
+      `${url}?fieldManager=m`,
+      'application/apply-patch+yaml',
+      { ...widget(), metadata: { name: '' } },
+      'BadRequest',
+      /\(w based on URL\) was undeterminable: name must be provided/,
+      400,
+    ],
   ];
   for (const [why, target, contentType, body, reason, message, code] of rows) {
     await assert.rejects(
@@ -188,6 +197,22 @@ test('patches: refusals (P1, N1, P3)', async () => {
     harness.patch(`${maps}/m`, 'json', operations),
     apiError('RequestEntityTooLarge', /10000/, 413),
   );
+});
+
+test('an empty namespace in an apply configuration is that of the path', async () => {
+  await using harness = await open();
+  const configuration = (data: JsonObject) => ({
+    ...{ apiVersion: 'v1', kind: 'ConfigMap', data },
+    metadata: { name: 'e', namespace: '' },
+  });
+  for (const data of [{ a: '1' }, { a: '2' }]) {
+    const { object } = await harness.send('PATCH', `${maps}/e?fieldManager=m`, {
+      body: configuration(data),
+      contentType: 'application/apply-patch+yaml',
+    });
+    assert.equal(object.metadata.namespace, 'default');
+    assert.deepEqual(object['data'], data);
+  }
 });
 
 test('a patch that names the live resourceVersion is guarded by it', async () => {

@@ -75,7 +75,7 @@ function checkUidOfAbsent({ metadata: { uid } }: KubeObject, { served, name }: R
 /** C3: a body says which object it is. */
 export function checkName(object: KubeObject, context: ResourceContext): void {
   const { name } = object.metadata;
-  if (name === undefined) {
+  if (name === undefined || name === '') {
     throw badRequest(
       `the name of the object (${context.name} based on URL) was undeterminable: name must be provided`,
     );
@@ -88,5 +88,6 @@ export function checkName(object: KubeObject, context: ResourceContext): void {
 }
 
 function isElsewhere({ metadata: { namespace } }: KubeObject, context: ResourceContext): boolean {
-  return namespace !== undefined && namespace !== context.namespace;
+  // An empty one is that of the path (rest.EnsureObjectNamespaceMatchesRequestNamespace).
+  return namespace !== undefined && namespace !== '' && namespace !== context.namespace;
 }

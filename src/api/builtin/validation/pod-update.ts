@@ -2,6 +2,7 @@ import { forbiddenField, invalid } from '#apimachinery/field-error.ts';
 import { cloneJson, equalJson, type JsonObject } from '#apimachinery/json.ts';
 import { numberAt, objectAt, objectsAt, textAt, valueAt } from '../read.ts';
 import type { Errors } from './common.ts';
+import { checkTolerations } from './scheduling.ts';
 
 /** Ephemeral containers may only be added. */
 export function checkEphemeralUpdate(errors: Errors, spec: JsonObject, before: JsonObject): void {
@@ -37,16 +38,12 @@ export function checkSpecUpdate(errors: Errors, spec: JsonObject, before: JsonOb
     errors.push(
       invalid('spec.activeDeadlineSeconds', deadline, 'must be less than or equal to previous value'),
     );
+    return;
   } else if (deadline === undefined && oldDeadline !== undefined) {
     const why = 'must not update from a positive integer to nil value';
     errors.push(invalid('spec.activeDeadlineSeconds', null, why));
   }
-  const tolerations = objectsAt(spec, 'tolerations').map(withoutSeconds);
-  for (const toleration of objectsAt(before, 'tolerations')) {
-    if (tolerations.some((one) => equalJson(one, withoutSeconds(toleration)))) continue;
-    const why = 'existing toleration can not be modified except its tolerationSeconds';
-    errors.push(forbiddenField('spec.tolerations', why));
-  }
+  checkTolerationsUpdate(errors, spec, before);
   const gates = new Set(objectsAt(before, 'schedulingGates').map((gate) => textAt(gate, 'name')));
   objectsAt(spec, 'schedulingGates').forEach((gate, i) => {
     const name = textAt(gate, 'name');
@@ -61,6 +58,17 @@ export function checkSpecUpdate(errors: Errors, spec: JsonObject, before: JsonOb
     return;
   }
   errors.push(forbiddenField('spec', `pod updates may not change fields other than ${updatable}\n`));
+}
+
+/** Those that are new are looked at once more than with the whole spec (validateOnlyAddedTolerations). */
+function checkTolerationsUpdate(errors: Errors, spec: JsonObject, before: JsonObject): void {
+  const tolerations = objectsAt(spec, 'tolerations').map(withoutSeconds);
+  const isKept = (one: JsonObject) => tolerations.some((other) => equalJson(other, withoutSeconds(one)));
+  if (objectsAt(before, 'tolerations').every(isKept)) checkTolerations(errors, 'spec.tolerations', spec);
+  else {
+    const why = 'existing toleration can not be modified except its tolerationSeconds';
+    errors.push(forbiddenField('spec.tolerations', why));
+  }
 }
 
 function withoutSeconds(toleration: JsonObject): JsonObject {
