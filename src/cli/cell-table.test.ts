@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Condition } from '#api/conditions.ts';
 import type { Cell } from '#api/federation/cell.ts';
+import { cellTaints } from '#api/federation/cell-taints.ts';
 import { cellTable } from './cell-table.ts';
 
 const condition = (type: string, status: Condition['status'], reason: string, message = ''): Condition => ({
@@ -17,11 +18,12 @@ const well = [
   condition('Synced', 'True', 'InSync'),
 ];
 
-function lineOf(conditions: Condition[]): string {
+function lineOf(conditions: Condition[], asked: Partial<Cell> = {}): string {
   const cell: Cell = {
     apiVersion: 'federation.cellplane.io/v1alpha1',
     kind: 'Cell',
-    metadata: { name: 'fra-1' },
+    spec: asked.spec ?? {},
+    metadata: { name: 'fra-1', ...asked.metadata },
     status: { conditions, syncLag: '3s', objects: { synced: 7, pending: 0, failed: 0 }, federator: 'a' },
   };
   return cellTable([cell]).trimEnd().split('\n').at(-1) ?? '';
@@ -44,4 +46,16 @@ test('how far behind a cell is that nobody looks at is not known', () => {
     condition(type, 'Unknown', 'FederatorGone', 'a has stopped'),
   );
   assert.match(lineOf(gone), / unknown +FederatorGone: a has stopped$/);
+});
+
+test('what was asked for is told, beside what ails the cell', () => {
+  const cordon = { key: cellTaints.cordon, effect: 'NoSchedule' as const };
+  const drain = { key: cellTaints.drain, effect: 'NoExecute' as const };
+  const away = condition('Ready', 'False', 'ConnectionRefused', 'no');
+  assert.match(lineOf(well, { spec: { taints: [cordon] } }), /3s +cordoned$/);
+  assert.match(lineOf(well, { spec: { taints: [cordon, drain] } }), /3s +drained$/);
+  assert.match(lineOf(well, { spec: { suspend: true } }), /3s +suspended$/);
+  assert.match(lineOf(well, { spec: { taints: [{ key: 'gpu', effect: 'NoSchedule' }] } }), /3s$/);
+  const leaving = { metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' } };
+  assert.match(lineOf([away], leaving), /being removed; ConnectionRefused: no$/);
 });

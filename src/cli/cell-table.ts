@@ -1,5 +1,6 @@
 import { conditionOf } from '#api/conditions.ts';
 import type { Cell } from '#api/federation/cell.ts';
+import { cellTaints } from '#api/federation/cell-taints.ts';
 import { formatTable } from './table.ts';
 
 /** What `cellplane cell list` prints: each cell, and what ails it first. */
@@ -29,6 +30,18 @@ function rowOf(cell: Cell): string[] {
     `${done} synced, ${pending} pending, ${failed} failed`,
     // Nobody has looked since: what stands there is what was told last.
     synced?.status === 'Unknown' && synced.reason === ready?.reason ? 'unknown' : syncLag,
-    bad === undefined ? '' : `${bad.reason ?? ''}: ${bad.message ?? ''}`,
+    [...asked(cell), ...(bad === undefined ? [] : [`${bad.reason ?? ''}: ${bad.message ?? ''}`])].join('; '),
+  ];
+}
+
+/** What somebody has asked for, and which no condition tells: why a cell that is well gets nothing, or loses what it has. */
+function asked({ metadata, spec = {} }: Cell): string[] {
+  const taints = new Set(spec.taints?.map(({ key }) => key));
+  const isDrained = taints.has(cellTaints.drain);
+  return [
+    ...(metadata.deletionTimestamp === undefined ? [] : ['being removed']),
+    ...(spec.suspend === true ? ['suspended'] : []),
+    ...(isDrained ? ['drained'] : []),
+    ...(!isDrained && taints.has(cellTaints.cordon) ? ['cordoned'] : []),
   ];
 }

@@ -31,7 +31,7 @@ test('a drain is over when only namespaces and definitions are left, and tells w
   const definition = copy('customresourcedefinitions', 'widgets.example.com');
   const leaving = cellWith([namespace, definition, copy('deployments', 'web')], [namespace, definition]);
   assert.deepEqual(await waitUntilDrained(leaving, 'a', { ...options, timeoutMs: 600_000 }), []);
-  assert.deepEqual(told, ['cell a: 1 objects left\n', 'cell a: 0 objects left\n']);
+  assert.deepEqual(told, ['cell a: 1 object left\n', 'cell a: 0 objects left\n']);
   const stuck = cellWith([copy('deployments', 'web')]);
   assert.deepEqual(await waitUntilDrained(stuck, 'a', { ...options, timeoutMs: 0 }), [
     'deployments shop/web',

@@ -30,7 +30,8 @@ export async function waitUntilDrained(
       gvr: copiesGvr,
     });
     const left = items.filter((copy) => !staying.has(at(copy, copyAnnotations.originResource)));
-    if (left.length !== told) tell(`cell ${cell}: ${left.length} objects left\n`);
+    if (left.length !== told)
+      tell(`cell ${cell}: ${left.length} ${left.length === 1 ? 'object' : 'objects'} left\n`);
     told = left.length;
     if (told === 0) return [];
     if (clock.monotonic() >= endMs) return left.slice(0, namedMax).map(nameOf);
