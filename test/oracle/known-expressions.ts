@@ -57,8 +57,18 @@ function isAlike(oracle: string, ours: string): boolean {
   return ruleOf(ours) === undefined ? / resulted in error/.test(ours) : ruleOf(oracle) === ruleOf(ours);
 }
 
+function isOfSets(oracle: string, ours: string): boolean {
+  return /'no such overload'.* for rule: .*\bsets\./s.test(oracle) && !ours.includes('no such overload');
+}
+
 /** Of expressions that are drawn from a grammar. */
 export const knownOfExpressions: readonly KnownDifference[] = [
+  {
+    row: "lists and maps of an object in CEL's sets, beside elements of another type",
+    explains: (difference, { oracle, ours }) =>
+      (isCause(difference.path) || isMessage(difference)) &&
+      areCausesAlike(oracle.body, ours.body, (one, other) => one === other || isOfSets(one, other)),
+  },
   {
     row: 'an update of a custom object that holds fields which its schema does not declare',
     parts: true,

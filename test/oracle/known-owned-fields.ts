@@ -54,8 +54,26 @@ function isOwnedAlike({ path }: Difference, { request, oracle, ours }: Exchange,
   );
 }
 
+/** The other fields of an object that is owned itself. */
+function ownedBeside(body: JsonValue, path: Difference['path']): string {
+  let at: JsonValue | undefined = body;
+  for (const segment of path.slice(1, -1)) {
+    at = Array.isArray(at) ? at[Number(segment)] : isJsonObject(at) ? at[segment] : undefined;
+  }
+  return isJsonObject(at)
+    ? Object.keys(at)
+        .filter((name) => name !== '.')
+        .join()
+    : '';
+}
+
 /** Who owns which fields, where null, strategies and scales are. */
 export const knownOfOwnedFields: readonly KnownDifference[] = [
+  {
+    row: 'a required list that is absent, times that were never set',
+    explains: ({ path, ours }, exchange) =>
+      path.at(-1) === '.' && ours === undefined && ownedBeside(exchange.oracle.body, path) === 'f:time',
+  },
   {
     row: 'a required list that is absent, times that were never set',
     explains: ({ oracle, ours }) => oracle === null && (ours === undefined || isEmpty(ours)),

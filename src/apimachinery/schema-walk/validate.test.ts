@@ -311,6 +311,17 @@ test('values are validated with the texts of Kubernetes', () => {
       ['f[1]: Duplicate value: {"n":"a"}'],
     ],
     [
+      // Nothing is an object without its keys.
+      at({
+        type: 'array',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['n'],
+        items: { type: 'object', nullable: true, properties: { n: { type: 'string' } } },
+      }),
+      { f: [{}, null, null] },
+      ['f[1]: Duplicate value: {}'],
+    ],
+    [
       at({ type: 'array', items: { type: 'object', properties: { a: { type: 'integer' } } } }),
       { f: [{}, { a: 'x' }] },
       ['f[1].a: Invalid value: "string": f[1].a in body must be of type integer: "string"'],

@@ -141,15 +141,17 @@ export class ValidationWalk {
 
   #repeated(node: CompiledSchema, list: readonly JsonValue[], depth: number): void {
     const seen = new Map<string, number>();
-    list.forEach((item, index) => {
-      if (node.listType === 'map' && !isJsonObject(item)) return;
-      const key = node.listType === 'set' ? canonical(item) : mapKeyOf(node, item);
+    const isMap = node.listType === 'map';
+    list.forEach((one, index) => {
+      // Nothing is an object without its keys (validateListMap).
+      const item = isMap && one === null ? {} : one;
+      const key = isMap ? mapKeyOf(node, item) : canonical(item);
       const times = (seen.get(key) ?? 0) + 1;
       seen.set(key, times);
       // Of what stands there often the second is told (apiextensions schema/listtype validateListSet).
       if (times !== 2) return;
       let shown = item;
-      if (node.listType === 'map' && isJsonObject(item)) {
+      if (isMap && isJsonObject(item)) {
         const object: JsonObject = {};
         for (const name of node.listMapKeys) if (item[name] !== undefined) object[name] = item[name];
         shown = object;
