@@ -185,6 +185,22 @@ describe('behind an aggregation layer (O1)', { timeout: 600_000 }, () => {
     assert.equal((await bad.send({ path: cells })).status, 401);
   });
 
+  test('a watch of its users over a WebSocket', async () => {
+    const socket = await raw('jane', []).connect();
+    let text = '';
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString('latin1');
+    });
+    socket.write(
+      `GET ${cells}?watch=true HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+        'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+    );
+    await until('it is answered', () => text.includes('\r\n\r\n'));
+    assert.match(text, /^HTTP\/1\.1 101 /);
+    await until('it tells of a cell', () => text.includes('"type":"ADDED"'));
+    socket.destroy();
+  });
+
   test('what it documents for the host leaves the host’s own groups to the host', async () => {
     const jane = raw('jane', [], true);
     const documented = async (at: string) => {

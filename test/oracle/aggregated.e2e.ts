@@ -203,6 +203,21 @@ function describeAggregated(program: string): void {
       });
     });
 
+    test('a watch over a WebSocket', async () => {
+      const socket = await admin.connect();
+      let text = '';
+      socket.on('data', (chunk: Buffer) => {
+        text += chunk.toString('latin1');
+      });
+      socket.write(
+        `GET ${cells}?watch=true HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+          'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+      );
+      await until('it tells of a cell', () => text.includes('"type":"ADDED"'));
+      assert.match(text, /^HTTP\/1\.1 101 /);
+      socket.destroy();
+    });
+
     const programs = [kubectlPrograms()[0], kubectlPrograms().at(-1)].filter((one) => one !== undefined);
     for (const { version, file } of programs) {
       test(`kubectl ${version} through it`, { skip: file === '' ? getKubectl : false }, async () => {

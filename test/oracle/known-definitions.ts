@@ -35,6 +35,15 @@ export const knownOfDefinitions: readonly KnownDifference[] = [
       /create not allowed while custom resource definition is terminating$/.test(messageIn(ours.body)),
   },
   {
+    row: 'a custom kind that goes while none of its versions is served',
+    explains: (_, { request, earlier = [], oracle, ours }) =>
+      /^\/apis\/g\d+\./.test(request.path) &&
+      oracle.status === 404 &&
+      ours.status === 200 &&
+      earlier.some(({ method }) => method === 'DELETE') &&
+      earlier.some(({ body }) => /\/served","value":false/.test(String(body))),
+  },
+  {
     row: 'CRDs',
     explains: ({ path, oracle, ours }, { request }) =>
       isOf(request.path, 'customresourcedefinitions') &&

@@ -17,12 +17,15 @@ const configMap = (authority: string): KubeObject => ({
 
 /** Reads, then a watch that tells what is given, one after the other, until `end`. */
 function server() {
-  const state = { current: configMap('one'), mayWatch: true, opened: 0, closed: 0 };
+  const state = { current: configMap('one'), isAway: false, mayWatch: true, opened: 0, closed: 0 };
   let told: ((event: WatchEvent | undefined) => void) | undefined;
   const open = async (): Promise<KubeClient> => {
     state.opened++;
     const client: Pick<KubeClient, 'get' | 'watch' | 'close'> = {
-      get: async () => state.current,
+      get: async () => {
+        if (state.isAway) throw new ApiError('ServiceUnavailable', 'cannot reach it');
+        return state.current;
+      },
       async *watch(_, options: WatchOptions = {}) {
         if (!state.mayWatch) throw new ApiError('Forbidden', 'configmaps is forbidden');
         assert.equal(options.resourceVersion, '7');
@@ -106,5 +109,29 @@ test('where it may not be watched it is read again, each minute in the end', asy
     await settled();
   }
   assert.ok(host.state.opened >= 12 && host.state.opened <= 16, String(host.state.opened));
+  stop();
+});
+
+test('while it cannot be read it is tried every few seconds', async () => {
+  const clock = new ManualClock();
+  const host = server();
+  host.state.isAway = true;
+  const used: (string | undefined)[] = [];
+  const stop = followAuthentication({
+    open: host.open,
+    known: { clientCaPem: 'one', requestHeader: undefined },
+    use: ({ clientCaPem }) => used.push(clientCaPem),
+    clock,
+    logger: silentLogger,
+  });
+  for (let second = 0; second < 300; second++) {
+    clock.advance(1_000);
+    await settled();
+  }
+  host.state.isAway = false;
+  host.state.current = configMap('two');
+  clock.advance(5_000);
+  await settled();
+  assert.deepEqual(used, ['two']);
   stop();
 });

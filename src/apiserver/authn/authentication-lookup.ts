@@ -20,6 +20,9 @@ export interface AuthenticationLookup {
 }
 
 const lookAgainMinMs = 1_000;
+/** While it cannot be read: a server that starts again may show itself by another authority. */
+const readAgainMaxMs = 5_000;
+/** While it can be read and not watched. */
 const lookAgainMaxMs = 60_000;
 /** A watch that has lasted so long was one; a shorter one was refused. */
 const watchedMs = 1_000;
@@ -92,6 +95,7 @@ export function followAuthentication(options: {
   const { open, use, clock, logger } = options;
   let { known } = options;
   let failures = 0;
+  let isRead = false;
   let timer: TimerHandle | undefined;
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -107,6 +111,7 @@ export function followAuthentication(options: {
     try {
       const configMap = await read(client);
       if (signal.aborted) return;
+      isRead = true;
       take(configMap);
       const events = client.watch(collection, {
         ...(configMap === undefined ? {} : { resourceVersion: configMap.metadata.resourceVersion }),
@@ -123,6 +128,7 @@ export function followAuthentication(options: {
   const run = async (): Promise<void> => {
     const sinceMs = clock.monotonic();
     let ended = true;
+    isRead = false;
     try {
       await follow();
     } catch (error) {
@@ -132,7 +138,7 @@ export function followAuthentication(options: {
     }
     if (signal.aborted) return;
     failures = ended || clock.monotonic() - sinceMs > watchedMs ? 0 : failures + 1;
-    arm(Math.min(lookAgainMaxMs, lookAgainMinMs * 2 ** failures));
+    arm(Math.min(isRead ? lookAgainMaxMs : readAgainMaxMs, lookAgainMinMs * 2 ** failures));
   };
   const arm = (delayMs: number): void => {
     timer = clock.setTimeout(() => void run(), delayMs).unref();

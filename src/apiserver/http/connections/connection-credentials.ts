@@ -22,8 +22,10 @@ export function credentialsOf(exchange: Exchange, readsHeaders = false): Credent
   const { headers } = exchange.request;
   const { authorization } = headers;
   if (authorization === undefined && exchange.wantsWebSocket) {
-    const token = tokenOfSubprotocols(headers['sec-websocket-protocol']);
-    return { certificate: connection?.certificate, bearerToken: token };
+    const bearerToken = tokenOfSubprotocols(headers['sec-websocket-protocol']);
+    const certificate = connection?.certificate;
+    if (!readsHeaders || certificate === undefined) return { certificate, bearerToken };
+    return { certificate, bearerToken, rawHeaders: exchange.request.rawHeaders };
   }
   if (connection === undefined) return { certificate: undefined, bearerToken: bearerTokenOf(authorization) };
   if (connection.authorization !== authorization) {
