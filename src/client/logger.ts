@@ -7,3 +7,13 @@ export interface Logger {
 }
 
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** A logger whose lines all have these fields, before their own. */
+export function withFields(logger: Logger, common: object): Logger {
+  return {
+    debug: (fields, message) => logger.debug({ ...common, ...fields }, message),
+    info: (fields, message) => logger.info({ ...common, ...fields }, message),
+    warn: (fields, message) => logger.warn({ ...common, ...fields }, message),
+    error: (fields, message) => logger.error({ ...common, ...fields }, message),
+  };
+}

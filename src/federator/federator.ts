@@ -14,7 +14,7 @@ import type { KubeClient, ObjectRef } from '#client/client.ts';
 import { type ControlPlane, readControlPlane } from '#client/control-plane.ts';
 import { Informer } from '#client/informer.ts';
 import { LeaseHolder } from '#client/lease.ts';
-import type { Logger } from '#client/logger.ts';
+import { type Logger, withFields } from '#client/logger.ts';
 import { Lots } from '#client/lots.ts';
 import type { MetricText } from '#client/metrics/metric-text.ts';
 import { ReconcileLoop, type ReconcileResult } from '#client/reconcile.ts';
@@ -281,7 +281,7 @@ export class FederatorProcess {
       catchUp: this.#catchUp,
       noteLots: this.#noteLots,
       clock,
-      logger,
+      logger: withFields(logger, { cell: name }),
       limits: { ...defaultCellLimits, ...cellLimits },
       onReport: () => this.#queue.addAfter(`report/${name}`, this.#reportDelayMs(name)),
       onProgress: () => this.#progressed(name),

@@ -5,6 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { syncAnnotations } from '#api/federation/copy-contract.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
+import { silentLogger } from '#client/logger.ts';
 import { Constellation } from '../harness/constellation.ts';
 import { CopyWriter } from '../harness/copies.ts';
 import { configMaps, deployments, edgeRef, find, namespaces } from '../harness/edge-objects.ts';
@@ -14,8 +15,13 @@ describe('downsync', { timeout: 600_000 }, () => {
   let constellation: Constellation;
   let copies: CopyWriter;
   let edge: KubeClient;
+  const logged: { readonly cell: string | undefined; readonly message: string }[] = [];
   before(async () => {
-    constellation = await Constellation.start({ scheduler: false });
+    const logger = {
+      ...silentLogger,
+      info: (fields: { cell?: string }, message: string) => logged.push({ cell: fields.cell, message }),
+    };
+    constellation = await Constellation.start({ scheduler: false, logger });
     copies = new CopyWriter(constellation.admin);
     edge = constellation.edge().client;
   });
@@ -76,6 +82,8 @@ describe('downsync', { timeout: 600_000 }, () => {
     await until('it is repaired', async () => {
       return (await keyAtEdge('a')) === 'two';
     });
+    const told = logged.find(({ message }) => message === 'edge object had drifted; it was repaired');
+    assert.equal(told?.cell, 'cell-a', 'the log says in which cell');
     await edge.delete(edgeRef(configMaps, 'a', 'ns'));
     await until('a deleted one is put back', () => atEdge('a'));
   });

@@ -111,6 +111,8 @@ function linkTo(edge: FakeEdge, clock = new ManualClock(), random?: () => number
   const made: Claim[] = [];
   const clients: KubeClient[] = [];
   const told = { again: 0 };
+  const lines: string[] = [];
+  const note = (_fields: object, message: string) => lines.push(message);
   const cell: Cell = {
     apiVersion: 'federation.cellplane.io/v1alpha1',
     kind: 'Cell',
@@ -151,14 +153,14 @@ function linkTo(edge: FakeEdge, clock = new ManualClock(), random?: () => number
     onHealth: () => {},
     wheel: new Wheel(clock),
     clock,
-    logger: silentLogger,
+    logger: { ...silentLogger, info: note, warn: note },
     limits: defaultCellLimits,
     random,
   });
   links.push(link);
   link.start();
   const look = () => clock.advanceAsync(31_000, 1_000);
-  return { link, cell, clients, made, look, told };
+  return { link, cell, clients, made, look, told, lines };
 }
 
 test('an edge whose store was put back is connected to anew, once: its watches would tell nothing', async () => {
@@ -223,6 +225,21 @@ test('that an edge answers again is told once, when it is looked at after it was
   await look();
   assert.equal(link.health.reachable, 'True');
   assert.equal(told.again, before + 1);
+});
+
+test('the log tells when an edge went and when it came back, once each', async () => {
+  const edge = new FakeEdge();
+  const { look, lines } = await connected(edge);
+  await look();
+  assert.deepEqual(lines, []);
+  edge.isAway = true;
+  await look();
+  await look();
+  assert.deepEqual(lines, ['the edge cannot be used']);
+  edge.isAway = false;
+  await look();
+  await look();
+  assert.deepEqual(lines, ['the edge cannot be used', 'the edge can be used again']);
 });
 
 test('cells that came at the same moment are looked at one after the other from then on, as often as before', async () => {

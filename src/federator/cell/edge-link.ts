@@ -93,6 +93,7 @@ export class EdgeLink {
   /** What is wrong although the edge answers. */
   #note: EdgeProblem | undefined;
   #version = '';
+  #wasUsable = true;
   #factsDueMs = 0;
 
   constructor(options: EdgeLinkOptions) {
@@ -104,7 +105,7 @@ export class EdgeLink {
         const { failureThreshold = 3, successThreshold = 1 } = options.cell().spec?.healthCheck ?? {};
         return { failures: failureThreshold, successes: successThreshold };
       },
-      onChange: options.onHealth,
+      onChange: () => this.#onHealth(),
     });
   }
 
@@ -358,6 +359,19 @@ export class EdgeLink {
     );
     if (this.#line === line) await this.#drop();
     this.refresh();
+  }
+
+  /** A condition keeps the last change alone: when an edge went and when it came back is found in the log. */
+  #onHealth(): void {
+    const { logger, onHealth } = this.#options;
+    const { reachable, refused, reason, message } = this.#health.health;
+    const isUsable = reachable === 'True' && !refused;
+    if (reachable !== 'Unknown' && isUsable !== this.#wasUsable) {
+      this.#wasUsable = isUsable;
+      if (isUsable) logger.info({}, 'the edge can be used again');
+      else logger.warn({ reason, message }, 'the edge cannot be used');
+    }
+    onHealth();
   }
 
   /** What makes an edge that answers a burden all the same. The messages do not change with every look. */
