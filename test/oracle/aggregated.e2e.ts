@@ -257,16 +257,17 @@ function describeAggregated(program: string): void {
     }
 
     test('when it restarts, requests fail as of any server that is away, and go on after', async () => {
-      const away = server.restart(async () => {
+      await server.restart(async () => {
         await until(
           'it is not available',
           async () => (await available())?.['reason'] === 'FailedDiscoveryCheck',
         );
-        const answer = await as('jane', { path: cells });
-        assert.equal(answer.status, 503);
-        assert.equal(answer.text, 'service unavailable\n');
+        await until('which its requests are told', async () => {
+          const answer = await as('jane', { path: cells });
+          assert.equal(answer.status, 503);
+          return answer.text === 'service unavailable\n';
+        });
       });
-      await away;
       await until('answered again', async () => (await as('jane', { path: cells })).status === 200);
     });
 
