@@ -258,6 +258,13 @@ describe('cellplane start', { timeout: 600_000 }, () => {
       assert.deepEqual([code, stdout], [1, ''], args.join(' '));
       assert.match(stderr, message);
     }
+    const explain = (of: string, at: string) => cellplane(['explain', of, '--workspace', at], env).stderr;
+    assert.match(
+      explain('deployment/hello', 'root:acme:shop'),
+      /^cellplane: .* "hello" not found in namespace default of root:acme:shop; -n names another\n$/,
+    );
+    assert.match(explain('namespace/hello', 'root:acme:shop'), /^cellplane: namespaces "hello" not found\n$/);
+    assert.match(explain('deployment/hello', 'root:absent'), /^cellplane: .* "root:absent" not found\n$/);
   });
 
   test('a configuration file gives what flags and environment do not; unknown keys are named', async () => {

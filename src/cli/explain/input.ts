@@ -8,6 +8,7 @@ import { bindingName } from '#api/work/binding-name.ts';
 import { clusterResourceBindingsGvr, resourceBindingsGvr } from '#api/work/group.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
+import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { ExplainInput } from '#scheduler/explain/explain.ts';
 import type { NamedResource } from '../resource-argument.ts';
@@ -33,9 +34,9 @@ export async function readExplainInput(
 ): Promise<ExplainInput> {
   const { workspace, nowMs, whatIf } = question;
   const namespace = resource.namespaced ? question.namespace : undefined;
-  const { gvr, name } = resource;
+  const { gvr } = resource;
   const [object, cluster, cells] = await Promise.all([
-    federationClient.get({ cluster: workspace, gvr, namespace, name }),
+    readObject(federationClient, workspace, namespace, resource),
     federationClient.get({ cluster: workspace, gvr: logicalClustersGvr, name: logicalClusterName }),
     federationClient.list({ cluster: cellsWorkspacePath, gvr: cellsGvr }),
   ]);
@@ -85,6 +86,22 @@ export async function readExplainInput(
     template,
     unknown: unread.list,
   };
+}
+
+async function readObject(
+  federationClient: KubeClient,
+  workspace: string,
+  namespace: string | undefined,
+  { gvr, name }: NamedResource,
+): Promise<KubeObject> {
+  try {
+    return await federationClient.get({ cluster: workspace, gvr, namespace, name });
+  } catch (error) {
+    // Where the workspace is not there, the answer is about that.
+    if (namespace === undefined || !isApiError(error, 'NotFound') || error.details?.kind !== gvr.resource)
+      throw error;
+    throw new UsageError(`${error.message} in namespace ${namespace} of ${workspace}; -n names another`);
+  }
 }
 
 async function readBinding(
