@@ -1,6 +1,6 @@
 /**
  * What the aggregator answers in place of the API server behind it (KUBERNETES.md O1): one line of text, as kube-aggregator
- * has it (k8s.io/kube-aggregator/pkg/apiserver/handler_proxy.go), which kubectl tells from what such a server says itself.
+ * has it (k8s.io/kube-aggregator/pkg/apiserver/handler_proxy.go; decision 223), which kubectl tells from what such a server says itself.
  */
 export class ProxyFault extends Error {
   override readonly name = 'ProxyFault';

@@ -219,7 +219,7 @@ export function sendTooMany(exchange: Exchange, retryAfterSeconds: number): void
 
 const markup: { readonly [character: string]: string } = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
 
-/** An authorizer that was not silent by choice may have allowed it: who asks is to try again (apiserver's InternalError). */
+/** An authorizer that was not silent by choice may have allowed it: who asks is to try again (decision 222; apiserver's InternalError). */
 export function sendUndecided(exchange: Exchange, error: string): void {
   const text = `Internal Server Error: ${JSON.stringify(exchange.request.url ?? '')}: ${error}\n`;
   sendText(
