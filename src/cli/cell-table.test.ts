@@ -53,8 +53,7 @@ test('what was asked for is told, beside what ails the cell', () => {
   const drain = { key: cellTaints.drain, effect: 'NoExecute' as const };
   const away = condition('Ready', 'False', 'ConnectionRefused', 'no');
   assert.match(lineOf(well, { spec: { taints: [cordon] } }), /3s +cordoned$/);
-  assert.match(lineOf(well, { spec: { taints: [cordon, drain] } }), /3s +drained$/);
-  assert.match(lineOf(well, { spec: { suspend: true } }), /3s +suspended$/);
+  assert.match(lineOf(well, { spec: { taints: [cordon, drain] } }), /3s +draining$/);
   assert.match(lineOf(well, { spec: { taints: [{ key: 'gpu', effect: 'NoSchedule' }] } }), /3s$/);
   const leaving = { metadata: { deletionTimestamp: '2026-01-01T00:00:00Z' } };
   assert.match(lineOf([away], leaving), /being removed; ConnectionRefused: no$/);

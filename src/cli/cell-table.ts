@@ -37,11 +37,10 @@ function rowOf(cell: Cell): string[] {
 /** What somebody has asked for, and which no condition tells: why a cell that is well gets nothing, or loses what it has. */
 function asked({ metadata, spec = {} }: Cell): string[] {
   const taints = new Set(spec.taints?.map(({ key }) => key));
-  const isDrained = taints.has(cellTaints.drain);
+  const isDraining = taints.has(cellTaints.drain);
   return [
     ...(metadata.deletionTimestamp === undefined ? [] : ['being removed']),
-    ...(spec.suspend === true ? ['suspended'] : []),
-    ...(isDrained ? ['drained'] : []),
-    ...(!isDrained && taints.has(cellTaints.cordon) ? ['cordoned'] : []),
+    ...(isDraining ? ['draining'] : []),
+    ...(!isDraining && taints.has(cellTaints.cordon) ? ['cordoned'] : []),
   ];
 }

@@ -125,7 +125,7 @@ export async function startApiServer(settings: ApiServerSettings): Promise<Runni
   const start = async () => {
     const security = await readSecurity(settings.security, logger);
     const auditor = await openAuditor(settings);
-    if (isShared) await checkSharedPki(storage, pki, pkiDirectory);
+    if (isShared) await toldInOneLine(checkSharedPki(storage, pki, pkiDirectory));
     return startServer({
       mode: settings.mode,
       storage,
@@ -183,8 +183,12 @@ function kmsCheck(kms: KmsProviders): HealthCheck {
 
 /** Throws UsageError for keys and certificates that cannot be used. */
 async function readKeys(directory: string, host: string): Promise<ServerPki> {
+  return toldInOneLine(ensurePki({ directory, hosts: [host], now: new Date() }));
+}
+
+async function toldInOneLine<T>(keys: Promise<T>): Promise<T> {
   try {
-    return await ensurePki({ directory, hosts: [host], now: new Date() });
+    return await keys;
   } catch (error) {
     if (error instanceof PkiError) throw new UsageError(error.message);
     throw error;

@@ -387,3 +387,15 @@ test('of several affinities the one in use is told', () => {
   const status = { ...binding.status, schedulerObservingAffinityName: 'backup' };
   assert.equal(explain({ ...input, binding: { ...binding, status } }).affinity, 'backup');
 });
+
+test('a copy that could not be written is told with what the binding knows of it', () => {
+  const failed = {
+    clusterName: 'd',
+    applied: false,
+    health: 'Unknown' as const,
+    appliedMessage: 'it may not',
+  };
+  const { cells } = explain({ ...input, binding: { ...binding, status: { aggregatedStatus: [failed] } } });
+  const { sync, message } = cells.find(({ cell: name }) => name === 'd') ?? {};
+  assert.deepEqual([sync, message], ['Missing', 'the copy is not written yet: it may not']);
+});

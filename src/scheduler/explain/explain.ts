@@ -138,7 +138,7 @@ export function explain(input: ExplainInput): Explanation {
       replicas: chosen.get(cell),
       reason: reason?.code,
       message: [
-        isChosen ? message || failure || '' : (reason?.text ?? message),
+        isChosen ? chosenMessage(sync, message, failure) : (reason?.text ?? message),
         isChosen || reason?.code === 'CellNotReady' ? readinessOf(byName.get(cell)) : '',
         !isChosen && sync === 'Leaving' && reason !== undefined ? message : '',
         found?.ruledOut(cell) ?? '',
@@ -182,6 +182,12 @@ function readinessOf(cell: Cell | undefined): string {
 
 function estimatorFailure(told: number | string | undefined): string[] {
   return typeof told === 'string' ? [`its estimator does not answer, so its status counts (${told})`] : [];
+}
+
+/** Where there is no copy the binding knows why. */
+function chosenMessage(sync: SyncState, message: string, failure = ''): string {
+  if (sync === 'Missing' && failure !== '') return `${message}: ${failure}`;
+  return message || failure;
 }
 
 function entriesOf(scores: ReadonlyMap<string, number> | undefined): CellExplanation['scores'] {
