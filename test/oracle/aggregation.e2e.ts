@@ -111,15 +111,19 @@ function compareAggregation(program: string): void {
         }
     });
 
-    compared('discovery', async (report) => {
-      const aggregated = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
-      const { oracle, ours } = await pair.send({ path: '/apis', headers: { accept: aggregated } });
+    const discovered = async (report: Report, name: string) => {
+      const accept = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+      const { oracle, ours } = await pair.send({ path: '/apis', headers: { accept } });
       const [theirs, own] = [oracle, ours].map(({ json }) =>
         objectsAt(json as JsonObject, 'items').find(
           (one) => textAt(one, 'metadata', 'name') === scriptedGroup,
         ),
       );
-      tell(report, 'aggregated', theirs ?? null, own ?? null);
+      tell(report, name, theirs ?? null, own ?? null);
+    };
+
+    compared('discovery', async (report) => {
+      await discovered(report, 'aggregated');
       const groups = await pair.send({ path: '/apis' });
       const [oracleGroups, ourGroups] = [groups.oracle, groups.ours].map(({ json }) => {
         const all = objectsAt(json as JsonObject, 'groups');
@@ -223,6 +227,7 @@ function compareAggregation(program: string): void {
         sides.map((side) => upgraded(pair, side, 'echo', 'websocket')),
       );
       add(report, 'away: upgrade', { path: widgets }, oracle as NormalAnswer, ours as NormalAnswer);
+      await discovered(report, 'away: aggregated');
       await scripted.resume();
       await conditionsOf(pair, `v1.${scriptedGroup}`, 'Passed');
       await ask(report, { path: widgets }, 'back');

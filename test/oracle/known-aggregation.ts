@@ -61,6 +61,11 @@ export const knownOfAggregation: readonly KnownDifference[] = [
       (path.includes('responseKind') && oracle === '') || (path.at(-1) === 'verbs' && oracle === null),
   },
   {
+    row: 'resources of a server behind an APIService that is away, in aggregated discovery',
+    explains: ({ path, oracle }, { oracle: { body } }) =>
+      path.at(-1) === 'resources' && isAbsent(oracle) && JSON.stringify(body).includes('"Stale"'),
+  },
+  {
     row: 'methods other than GET on `/`, `/apis`, `/healthz`',
     explains: (_, { request, ours }) => /^\/apis\/[^/]*$/.test(request.path) && ours.status === 405,
   },
