@@ -7,6 +7,8 @@ export interface HealthCheck {
   readonly kind: 'livez' | 'readyz';
   /** Throws or rejects when it fails. Must not take long: it is asked at every probe. */
   check(): void | Promise<void>;
+  /** Fails by intention, as while a server drains: no line for every probe. */
+  readonly isIntended?: boolean;
 }
 
 export interface HealthAnswer {
@@ -62,7 +64,8 @@ async function run(
     } else {
       failed = true;
       lines.push(`[-]${check.name} failed: reason withheld`);
-      logger.warn({ endpoint, check: check.name, err: error }, 'health check failed');
+      if (check.isIntended !== true)
+        logger.warn({ endpoint, check: check.name, err: error }, 'health check failed');
     }
   }
   if (excluded.size > 0) {

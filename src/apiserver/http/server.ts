@@ -212,6 +212,7 @@ class SecureHttpServer implements HttpServer {
     const shutdown: HealthCheck = {
       name: 'shutdown',
       kind: 'readyz',
+      isIntended: true,
       check: () => {
         if (!this.#isReady) throw new Error('the server is stopping');
       },
