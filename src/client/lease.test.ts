@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { ApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
+import { until } from '#test/harness/until.ts';
 import type { KubeClient, ObjectRef } from './client.ts';
 import { LeaseHolder } from './lease.ts';
 import { silentLogger } from './logger.ts';
@@ -167,5 +168,55 @@ test('the lease of another is taken once it was seen unchanged for its whole tim
   await clock.advanceAsync(4_000, 500);
   assert.equal(store.holder, 'me');
   assert.equal(holder.held, true);
+  await holder.stop();
+});
+
+test('a lease that is renewed after its time was lost meanwhile, and whoever asks is told both', async () => {
+  const store = new LeaseStore();
+  const clock = new ManualClock();
+  let slowly: Promise<void> | undefined;
+  let asked = 0;
+  const holder = new LeaseHolder({
+    client: {
+      ...store.client,
+      update: async (ref, object, options) => {
+        asked++;
+        await slowly;
+        return store.client.update(ref, object, options);
+      },
+    },
+    lease,
+    identity: 'me',
+    clock,
+    logger: silentLogger,
+    durationMs: 10_000,
+    renewIntervalMs: 2_000,
+  });
+  const told: [told: boolean, held: boolean][] = [];
+  holder.onChange((held) => told.push([held, holder.held]));
+  holder.start();
+  await until('it is held', () => holder.held);
+  let answer = () => {};
+  slowly = new Promise((resolve) => {
+    answer = resolve;
+  });
+  await clock.advanceAsync(2_000);
+  await until('its renewal is under way', () => asked === 1);
+  await clock.advanceAsync(9_000);
+  assert.equal(holder.held, false, 'nobody is told yet');
+  assert.deepEqual(told, [[true, true]]);
+  answer();
+  slowly = undefined;
+  // What was asked for 9 s ago counts from then on.
+  await until('it is held again', () => holder.held);
+  await clock.advanceAsync(900);
+  assert.equal(holder.held, true);
+  assert.deepEqual(told, [
+    [true, true],
+    [false, false],
+    [true, true],
+  ]);
+  await clock.advanceAsync(1_200);
+  await until('it is renewed again', () => asked === 2);
   await holder.stop();
 });

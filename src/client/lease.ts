@@ -49,7 +49,7 @@ export class LeaseHolder {
     return this.#held && this.#options.clock.now() - this.#renewedAtMs < this.#options.durationMs;
   }
 
-  /** Told of every change from held to lost and back. Returns how to unsubscribe. */
+  /** Told of every change from held to lost and back, late ones too: a lease renewed after its time was lost. Returns how to unsubscribe. */
   onChange(listener: (held: boolean) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -65,7 +65,7 @@ export class LeaseHolder {
     await this.#running;
     this.#running = undefined;
     if (!this.#held) return;
-    this.#set(false);
+    this.#set(undefined);
     try {
       for (let tries = 1; tries <= giveUpTriesMax; tries++) if (await this.#giveUp()) return;
     } catch (error) {
@@ -101,20 +101,28 @@ export class LeaseHolder {
         if (signal.aborted) return;
         hasFailed = true;
         logger.debug({ err: error, lease: lease.name }, 'lease could not be renewed');
-        if (this.#held && !this.held) this.#set(false);
+        if (this.#held && !this.held) this.#set(undefined);
       }
       await sleep(clock, renewIntervalMs, signal).catch(() => {});
     }
   }
 
-  #set(held: boolean): void {
-    if (held) this.#renewedAtMs = this.#options.clock.now();
-    if (held === this.#held) return;
+  /** `renewedAtMs`: undefined when it is not ours. */
+  #set(renewedAtMs: number | undefined): void {
+    const isOurs = renewedAtMs !== undefined;
+    // Renewed too late: who asked meanwhile was told that it is not ours, and has to hear that it is again.
+    if (isOurs && this.#held && !this.held) this.#tell(false);
+    if (isOurs) this.#renewedAtMs = renewedAtMs;
+    if (isOurs !== this.#held) this.#tell(isOurs);
+  }
+
+  #tell(held: boolean): void {
     this.#held = held;
     for (const listener of this.#listeners) listener(held);
   }
 
-  async #tryHold(signal: AbortSignal): Promise<boolean> {
+  /** When it was last asked for, by our clock: others count from no earlier on. Undefined when it is another's. */
+  async #tryHold(signal: AbortSignal): Promise<number | undefined> {
     const { client, lease, identity, clock, durationMs } = this.#options;
     const timeoutMs = Math.max(1_000, Math.floor(durationMs / 2));
     let present: KubeObject;
@@ -130,9 +138,10 @@ export class LeaseHolder {
       const record = `${String(holder)} ${String(spec['renewTime'])} ${String(spec['leaseTransitions'])}`;
       if (this.#observed?.record !== record) this.#observed = { record, sinceMs: clock.now() };
       const theirsMs = Number(spec['leaseDurationSeconds'] ?? 0) * 1_000;
-      if (clock.now() - this.#observed.sinceMs < theirsMs) return false;
+      if (clock.now() - this.#observed.sinceMs < theirsMs) return undefined;
     }
-    const now = microTime(clock.now());
+    const askedMs = clock.now();
+    const now = microTime(askedMs);
     const taken = holder !== identity;
     present['spec'] = {
       ...spec,
@@ -143,16 +152,17 @@ export class LeaseHolder {
     };
     try {
       await client.update(lease, present, { signal, timeoutMs });
-      return true;
+      return askedMs;
     } catch (error) {
-      if (isApiError(error, 'Conflict', 'NotFound')) return false;
+      if (isApiError(error, 'Conflict', 'NotFound')) return undefined;
       throw error;
     }
   }
 
-  async #create(signal: AbortSignal, timeoutMs: number): Promise<boolean> {
+  async #create(signal: AbortSignal, timeoutMs: number): Promise<number | undefined> {
     const { client, lease, identity, clock, durationMs, labels } = this.#options;
-    const now = microTime(clock.now());
+    const askedMs = clock.now();
+    const now = microTime(askedMs);
     try {
       await client.create(
         lease,
@@ -174,9 +184,9 @@ export class LeaseHolder {
         },
         { signal, timeoutMs },
       );
-      return true;
+      return askedMs;
     } catch (error) {
-      if (isApiError(error, 'AlreadyExists')) return false;
+      if (isApiError(error, 'AlreadyExists')) return undefined;
       throw error;
     }
   }
