@@ -31,3 +31,15 @@ export function negateRanges(ranges: readonly number[]): number[] {
   if (next <= codePointMax) result.push(next, codePointMax);
   return result;
 }
+
+/** Whether one of these, which are sorted, holds the point. */
+export function contains(ranges: readonly number[], point: number): boolean {
+  let low = 0;
+  let high = ranges.length / 2;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ranges[2 * middle + 1] as number) < point) low = middle + 1;
+    else high = middle;
+  }
+  return 2 * low < ranges.length && (ranges[2 * low] as number) <= point;
+}

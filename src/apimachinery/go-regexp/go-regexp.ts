@@ -1,7 +1,9 @@
 import { LRUCache } from 'lru-cache';
 import { wordRanges } from './char-classes.ts';
+import { contains } from './char-ranges.ts';
 import { parseGoRegexp } from './parse-regexp.ts';
 import type { AssertKind, RegexpNode } from './regexp-node.ts';
+import { compileRegexp, type Instruction } from './regexp-program.ts';
 import { RegexpSyntaxError } from './syntax-error.ts';
 
 /**
@@ -23,78 +25,9 @@ export class RegexpCostError extends Error {
 }
 
 const sourceLengthMax = 16_384;
-const instructionsMax = 20_000;
 const statesMax = 2_000;
 /** NFA positions visited while making DFA states, for one match. */
 const stepsMax = 20_000_000;
-
-type Instruction =
-  | { readonly op: 'set'; readonly ranges: readonly number[]; next: number }
-  | { readonly op: 'split'; first: number; second: number }
-  | { readonly op: 'assert'; readonly kind: AssertKind; next: number }
-  | { readonly op: 'match' };
-
-class Compiler {
-  readonly instructions: Instruction[] = [];
-
-  #emit(instruction: Instruction): number {
-    if (this.instructions.length >= instructionsMax) {
-      throw new RegexpSyntaxError('error parsing regexp: expression too large');
-    }
-    this.instructions.push(instruction);
-    return this.instructions.length - 1;
-  }
-
-  /** Compiles back to front: returns where `node` begins, given where to go on after it. */
-  compile(node: RegexpNode, next: number): number {
-    switch (node.type) {
-      case 'empty':
-        return next;
-      case 'set':
-        return this.#emit({ op: 'set', ranges: node.ranges, next });
-      case 'assert':
-        return this.#emit({ op: 'assert', kind: node.kind, next });
-      case 'concat': {
-        let start = next;
-        for (let i = node.nodes.length - 1; i >= 0; i--)
-          start = this.compile(node.nodes[i] as RegexpNode, start);
-        return start;
-      }
-      case 'alternate': {
-        let start = this.compile(node.nodes[node.nodes.length - 1] as RegexpNode, next);
-        for (let i = node.nodes.length - 2; i >= 0; i--) {
-          start = this.#emit({
-            op: 'split',
-            first: this.compile(node.nodes[i] as RegexpNode, next),
-            second: start,
-          });
-        }
-        return start;
-      }
-      case 'repeat':
-        return this.#repeat(node.node, node.min, node.max, next);
-    }
-  }
-
-  #repeat(node: RegexpNode, min: number, max: number, next: number): number {
-    let start = next;
-    if (max < 0) {
-      const loop = this.#emit({ op: 'split', first: next, second: next });
-      (this.instructions[loop] as { first: number }).first = this.compile(node, loop);
-      start = loop;
-    } else {
-      for (let i = min; i < max; i++) {
-        start = this.#emit({ op: 'split', first: this.compile(node, start), second: next });
-      }
-    }
-    for (let i = 0; i < min; i++) start = this.compile(node, start);
-    return start;
-  }
-
-  finish(node: RegexpNode): number {
-    return this.compile(node, this.#emit({ op: 'match' }));
-  }
-}
 
 /** What stands beside a position: needed by `^`, `$` and `\b`. */
 const textEdge = 0;
@@ -132,18 +65,6 @@ interface State {
 
 const matched = Symbol('matched');
 
-/** Whether one of the sorted ranges holds the point. */
-function contains(ranges: readonly number[], point: number): boolean {
-  let low = 0;
-  let high = ranges.length / 2;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((ranges[2 * middle + 1] as number) < point) low = middle + 1;
-    else high = middle;
-  }
-  return 2 * low < ranges.length && (ranges[2 * low] as number) <= point;
-}
-
 class LazyDfa implements GoRegexp {
   readonly source: string;
   readonly #instructions: readonly Instruction[];
@@ -162,9 +83,9 @@ class LazyDfa implements GoRegexp {
       throw new RegexpSyntaxError('error parsing regexp: expression too large');
     this.source = source;
     const node = parseGoRegexp(source);
-    const compiler = new Compiler();
-    this.#start = compiler.finish(node);
-    this.#instructions = compiler.instructions;
+    const { start, instructions } = compileRegexp(node);
+    this.#start = start;
+    this.#instructions = instructions;
     this.#anchored = beginsAnchored(node);
     const sets = new Set<readonly number[]>();
     for (const instruction of this.#instructions) if (instruction.op === 'set') sets.add(instruction.ranges);

@@ -1,78 +1,25 @@
+import { contains } from '../../go-regexp/char-ranges.ts';
 import { parseGoRegexp } from '../../go-regexp/parse-regexp.ts';
-import type { AssertKind, RegexpNode } from '../../go-regexp/regexp-node.ts';
+import type { AssertKind } from '../../go-regexp/regexp-node.ts';
+import { compileRegexp, type Instruction } from '../../go-regexp/regexp-program.ts';
 import { RegexpSyntaxError } from '../../go-regexp/syntax-error.ts';
 import { ArrayList, CelFault, type Value } from '../values.ts';
 import { matching } from './costs.ts';
 import type { FunctionTable } from './registry.ts';
 
-const instructionsMax = 20_000;
 /** Visits of instructions in one search. */
 const stepsMax = 20_000_000;
 
-type Instruction =
-  | { readonly op: 'set'; readonly ranges: readonly number[]; readonly next: number }
-  | { readonly op: 'split'; first: number; second: number }
-  | { readonly op: 'assert'; readonly kind: AssertKind; readonly next: number }
-  | { readonly op: 'match' };
-
 /** Where matches lie, leftmost first and by priority as Go finds them, in time linear in the text. */
 class Searcher {
-  readonly #instructions: Instruction[] = [];
+  readonly #instructions: readonly Instruction[];
   readonly #start: number;
   #steps = 0;
 
   constructor(pattern: string) {
-    const match = this.#emit({ op: 'match' });
-    this.#start = this.#compile(parseGoRegexp(pattern), match);
-  }
-
-  #emit(instruction: Instruction): number {
-    if (this.#instructions.length >= instructionsMax) {
-      throw new RegexpSyntaxError('error parsing regexp: expression too large');
-    }
-    this.#instructions.push(instruction);
-    return this.#instructions.length - 1;
-  }
-
-  #compile(node: RegexpNode, next: number): number {
-    switch (node.type) {
-      case 'empty':
-        return next;
-      case 'set':
-        return this.#emit({ op: 'set', ranges: node.ranges, next });
-      case 'assert':
-        return this.#emit({ op: 'assert', kind: node.kind, next });
-      case 'concat':
-        return node.nodes.reduceRight((start, one) => this.#compile(one, start), next);
-      case 'alternate':
-        return node.nodes
-          .slice(0, -1)
-          .reduceRight(
-            (second, one) => this.#emit({ op: 'split', first: this.#compile(one, next), second }),
-            this.#compile(node.nodes.at(-1) as RegexpNode, next),
-          );
-      case 'repeat':
-        return this.#repeat(node, next);
-    }
-  }
-
-  #repeat(node: RegexpNode & { type: 'repeat' }, next: number): number {
-    const { min, max, isLazy } = node;
-    const split = (body: number, after: number): Instruction =>
-      isLazy ? { op: 'split', first: after, second: body } : { op: 'split', first: body, second: after };
-    let start = next;
-    if (max < 0) {
-      const loop = this.#emit({ op: 'split', first: next, second: next });
-      const instruction = this.#instructions[loop] as Instruction & { op: 'split' };
-      const body = this.#compile(node.node, loop);
-      if (isLazy) instruction.second = body;
-      else instruction.first = body;
-      start = loop;
-    } else {
-      for (let i = min; i < max; i++) start = this.#emit(split(this.#compile(node.node, start), next));
-    }
-    for (let i = 0; i < min; i++) start = this.#compile(node.node, start);
-    return start;
+    const { start, instructions } = compileRegexp(parseGoRegexp(pattern));
+    this.#start = start;
+    this.#instructions = instructions;
   }
 
   /** Start and end of the first match at or after `from`, in UTF-16 units. */
@@ -92,7 +39,7 @@ class Searcher {
           // Threads of lower priority can only find what is not wanted.
           break;
         }
-        if (instruction.op === 'set' && point !== undefined && inRanges(instruction.ranges, point)) {
+        if (instruction.op === 'set' && point !== undefined && contains(instruction.ranges, point)) {
           next.push({ position: instruction.next, start });
         }
       }
@@ -121,14 +68,6 @@ class Searcher {
       else if (holds(instruction.kind, text, at)) stack.push(instruction.next);
     }
   }
-}
-
-function inRanges(ranges: readonly number[], point: number): boolean {
-  for (let i = 0; i < ranges.length; i += 2) {
-    if (point < (ranges[i] as number)) return false;
-    if (point <= (ranges[i + 1] as number)) return true;
-  }
-  return false;
 }
 
 const isWord = (char: string | undefined): boolean => char !== undefined && /\w/.test(char);
