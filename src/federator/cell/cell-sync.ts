@@ -462,7 +462,7 @@ export class CellSync {
     const keys = this.held.release(this.#cell.metadata.annotations?.[cellAnnotations.releaseDeletions]);
     if (keys.length === 0) return;
     const { logger, limits, clock } = this.#options;
-    logger.warn({ cell: this.name, count: keys.length }, 'held deletions are released');
+    logger.warn({ count: keys.length }, 'held deletions are released');
     for (const key of keys) this.#enqueue(key);
     this.#renewing = settledWithin(clock, this.#renewClaim(), limits.edgeTimeoutMs);
     this.#options.onReport();
@@ -475,7 +475,7 @@ export class CellSync {
     try {
       await edge.renewClaim(signal);
     } catch (error) {
-      this.#options.logger.warn({ err: error, cell: this.name }, 'the claim at the edge was not renewed');
+      this.#options.logger.warn({ err: error }, 'the claim at the edge was not renewed');
     }
   }
 }

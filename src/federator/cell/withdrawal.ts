@@ -66,11 +66,11 @@ export class Withdrawal {
   }
 
   async #release(edge: EdgeOfCell): Promise<void> {
-    const { limits, logger, wheel, name } = this.#on;
+    const { limits, logger, wheel } = this.#on;
     try {
       await releaseClaim(edge.client, edge.claim, AbortSignal.timeout(limits.edgeTimeoutMs));
     } catch (error) {
-      logger.warn({ err: error, cell: name }, 'the claim at the edge was not released');
+      logger.warn({ err: error }, 'the claim at the edge was not released');
       this.#isDone = false;
       if (this.#isStopped) return;
       wheel.schedule(this.#timer, recheckMs, () => this.check());

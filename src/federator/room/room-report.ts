@@ -1,11 +1,10 @@
 import { type Condition, conditionOf, withCondition } from '#api/conditions.ts';
-import type { Cell, CellStatus, NodeKindsTold, UnschedulableTold } from '#api/federation/cell.ts';
+import type { Cell, CellStatus } from '#api/federation/cell.ts';
 import { equalJson, isJsonObject, type JsonObject } from '#apimachinery/json.ts';
-import type { Quantities, RoomSums } from './room.ts';
+import type { RoomSums } from './room.ts';
 import type { Room } from './room-watch.ts';
 
 type NodeRoomTold = NonNullable<CellStatus['nodeRoom']>;
-type Told = { readonly [resource: string]: string | number } | undefined;
 
 /** Whether the edge's nodes are watched, and why not. */
 const conditionType = 'NodesWatched';
@@ -41,8 +40,8 @@ export function roomReport(
     ...changeOf('allocatable', status.allocatable, sums?.allocatable),
     ...changeOf('allocated', status.allocated, sums?.allocated),
     ...nodeRoomChange(status.nodeRoom, sums?.nodeRoom),
-    ...nodeKindsChange(status.nodeKinds, sums?.nodeKinds),
-    ...unschedulableChange(status.unschedulable, sums?.unschedulable),
+    ...changeOf('nodeKinds', status.nodeKinds, sums?.nodeKinds),
+    ...changeOf('unschedulable', status.unschedulable, sums?.unschedulable),
   });
   const nothing = () => (isOurs || isAsked ? amounts(undefined) : {});
   const saying = (conditionStatus: Condition['status'], reason: string, message: string) =>
@@ -86,12 +85,13 @@ export function roomReport(
   }
 }
 
-function changeOf(field: 'allocatable' | 'allocated', told: Told, now: Quantities | undefined): JsonObject {
+function changeOf(
+  field: 'allocatable' | 'allocated' | 'nodeKinds' | 'unschedulable',
+  told: JsonObject | undefined,
+  now: JsonObject | undefined,
+): JsonObject {
   if (now === undefined) return told === undefined ? {} : { [field]: null };
-  if (equalJson(told, now)) return {};
-  const change: JsonObject = { ...now };
-  for (const resource in told) if (now[resource] === undefined) change[resource] = null;
-  return { [field]: change };
+  return equalJson(told, now) ? {} : { [field]: patchTo(told, now) };
 }
 
 /** A list goes as a whole. */
@@ -99,19 +99,6 @@ function nodeRoomChange(told: NodeRoomTold | undefined, now: RoomSums['nodeRoom'
   if (now === undefined) return told === undefined ? {} : { nodeRoom: null };
   const nodeRoom = now.map(({ free, ...group }) => ({ ...group, free: { ...free } }));
   return equalJson(told, nodeRoom) ? {} : { nodeRoom };
-}
-
-function nodeKindsChange(told: NodeKindsTold | undefined, now: NodeKindsTold | undefined): JsonObject {
-  if (now === undefined) return told === undefined ? {} : { nodeKinds: null };
-  return equalJson(told, now) ? {} : { nodeKinds: patchTo(told, now) };
-}
-
-function unschedulableChange(
-  told: UnschedulableTold | undefined,
-  now: UnschedulableTold | undefined,
-): JsonObject {
-  if (now === undefined) return told === undefined ? {} : { unschedulable: null };
-  return equalJson(told, now) ? {} : { unschedulable: patchTo(told, now) };
 }
 
 /** The merge patch that makes of one map the other. */

@@ -87,9 +87,11 @@ export class EdgeEstimates {
     if (due.size === 0) return nothingTold;
     const [copy] = this.#on.copies.ofOrigin(key).values();
     if (copy === undefined) return nothingTold;
-    const ready = Array.from(due, (name) => this.#on.cells.info(name)).filter((cell) => cell?.ready === true);
-    const told = toldWithoutNode(ready as CellInfo[], object, copy);
-    const asked = (ready as CellInfo[]).filter(({ estimator }) => estimator !== undefined);
+    const ready = Array.from(due, (name) => this.#on.cells.info(name)).filter(
+      (cell): cell is CellInfo => cell?.ready === true,
+    );
+    const told = toldWithoutNode(ready, object, copy);
+    const asked = ready.filter(({ estimator }) => estimator !== undefined);
     if (asked.length === 0) return told;
     const question = unschedulableQuestion(object, copy, limits.afterMs);
     for (const [cell, replicas] of await this.#estimators.ask(asked, question, signal))
