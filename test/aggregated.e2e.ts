@@ -18,6 +18,7 @@ import { patient } from './harness/patient.ts';
 import { RawHttp } from './harness/raw-http.ts';
 import { adminConnectionTo, connectionAs, createTestPki } from './harness/test-pki.ts';
 import { until } from './harness/until.ts';
+import { askForWebSocket } from './harness/websocket-handshake.ts';
 
 const group = 'federation.cellplane.io';
 const cells = `/apis/${group}/v1alpha1/cells`;
@@ -187,17 +188,10 @@ describe('behind an aggregation layer (O1)', { timeout: 600_000 }, () => {
 
   test('a watch of its users over a WebSocket', async () => {
     const socket = await raw('jane', []).connect();
-    let text = '';
-    socket.on('data', (chunk: Buffer) => {
-      text += chunk.toString('latin1');
-    });
-    socket.write(
-      `GET ${cells}?watch=true HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-        'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
-    );
-    await until('it is answered', () => text.includes('\r\n\r\n'));
-    assert.match(text, /^HTTP\/1\.1 101 /);
-    await until('it tells of a cell', () => text.includes('"type":"ADDED"'));
+    const told = askForWebSocket(socket, `${cells}?watch=true`);
+    await until('it is answered', () => told().includes('\r\n\r\n'));
+    assert.match(told(), /^HTTP\/1\.1 101 /);
+    await until('it tells of a cell', () => told().includes('"type":"ADDED"'));
     socket.destroy();
   });
 

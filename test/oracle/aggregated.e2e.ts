@@ -15,6 +15,7 @@ import { temporaryFolder } from '../harness/processes.ts';
 import { RawHttp, type RawRequest } from '../harness/raw-http.ts';
 import { RealEdge } from '../harness/real-edge.ts';
 import { until } from '../harness/until.ts';
+import { askForWebSocket } from '../harness/websocket-handshake.ts';
 import { writeKubeconfig } from '../harness/write-kubeconfig.ts';
 import { getKubectl, kubectlPrograms } from '../programs.ts';
 import { oracleProgram } from './oracle-program.ts';
@@ -205,16 +206,9 @@ function describeAggregated(program: string): void {
 
     test('a watch over a WebSocket', async () => {
       const socket = await admin.connect();
-      let text = '';
-      socket.on('data', (chunk: Buffer) => {
-        text += chunk.toString('latin1');
-      });
-      socket.write(
-        `GET ${cells}?watch=true HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
-          'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
-      );
-      await until('it tells of a cell', () => text.includes('"type":"ADDED"'));
-      assert.match(text, /^HTTP\/1\.1 101 /);
+      const told = askForWebSocket(socket, `${cells}?watch=true`);
+      await until('it tells of a cell', () => told().includes('"type":"ADDED"'));
+      assert.match(told(), /^HTTP\/1\.1 101 /);
       socket.destroy();
     });
 

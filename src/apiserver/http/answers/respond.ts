@@ -9,7 +9,7 @@ import { hasBody } from '../body.ts';
 import type { Exchange, ServerRequest } from '../exchange.ts';
 import type { PreparedResponse } from '../prepared-response.ts';
 import { type Form, negotiateError, rawErrorForm } from './negotiate.ts';
-import { answerStream, answerWhole, isStream } from './whole-answer.ts';
+import { answerWhole, isStream } from './whole-answer.ts';
 import { toYaml } from './yaml-text.ts';
 
 const gzipAsync = promisify(gzip);
@@ -83,16 +83,16 @@ export function sendBody(
 ): Promise<void> | undefined {
   if (body.length > gzipBytesMin && acceptsGzip(exchange))
     return sendCompressed(exchange, code, contentType, body);
-  exchange.sentBytes = body.length;
-  const { flow, response } = exchange;
   // The one answer that is given tens of thousands of times a second.
   if (isStream(exchange)) {
     const headers = apiHeaders(exchange);
     headers['Content-Type'] = contentType;
     headers['Content-Length'] = body.length;
-    answerStream(response, code, headers, body);
+    answerWhole(exchange, code, headers, body);
     return undefined;
   }
+  const { flow, response } = exchange;
+  exchange.sentBytes = body.length;
   // A flat list costs Node 7 µs less than an object.
   const headers: (string | string[])[] = [
     'Audit-Id',

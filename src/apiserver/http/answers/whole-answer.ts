@@ -13,12 +13,7 @@ export function isStream({ request, response }: Exchange): boolean {
  * Sends headers and body over HTTP/2 past Node's response, which looks each header over, asks for trailers, and ends with a frame of its own:
  * a fifth of what a GET costs (decision 229). `headers`: made for this call. Does nothing where the stream is gone.
  */
-export function answerStream(
-  reply: ServerReply,
-  code: number,
-  headers: OutgoingHttpHeaders,
-  body: Buffer,
-): void {
+function answerStream(reply: ServerReply, code: number, headers: OutgoingHttpHeaders, body: Buffer): void {
   const response = reply as Http2ServerResponse;
   const { stream } = response;
   if (stream.destroyed || stream.closed) return;
