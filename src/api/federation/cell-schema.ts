@@ -95,7 +95,7 @@ const allow: JsonObject = {
 const deletionBudget: JsonObject = {
   type: 'object',
   description:
-    'More deletions than this within the window are held until released by hand. Absent: none is held for its number.',
+    'More deletions than this within the window are held until released by hand, save of namespaces and definitions, which go when they are empty. Absent: none is held for its number.',
   properties: {
     maxObjects: {
       type: 'integer',

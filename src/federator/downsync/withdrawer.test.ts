@@ -73,6 +73,7 @@ function worldOf(
     listed = content,
     beforeList = () => {},
     isWithdrawing = false,
+    deletionBudget,
     at = source,
     hasVanished = false,
     noted,
@@ -84,6 +85,7 @@ function worldOf(
     readonly listed?: readonly KubeObject[];
     readonly beforeList?: () => void;
     readonly isWithdrawing?: boolean;
+    readonly deletionBudget?: NonNullable<Cell['spec']>['deletionBudget'];
     readonly at?: typeof source;
     /** Its copy was seen to go without having been marked for deletion. */
     readonly hasVanished?: boolean;
@@ -147,7 +149,7 @@ function worldOf(
     apiVersion: 'federation.cellplane.io/v1alpha1',
     kind: 'Cell',
     metadata: { name: 'cell-a', uid: cellUid, ...(isWithdrawing ? { deletionTimestamp } : {}) },
-    spec: { deletionPolicy: 'Withdraw' },
+    spec: { deletionPolicy: 'Withdraw', ...(deletionBudget === undefined ? {} : { deletionBudget }) },
   };
   const gates = new ContainerGates();
   const claim: Claim = { controlPlaneId: 'cp', cellName: 'cell-a', cellUid, ...source };
@@ -294,4 +296,28 @@ test('a deletion that the former holder of the cell held is held by the next, wh
   const other = worldOf(servedConfigMaps, { noted: 'Invalid' });
   await other.remove();
   assert.equal(other.deleted.length, 1, 'any other note holds nothing');
+});
+
+test('no budget holds a namespace or a definition that has become empty, nor is either taken from it', async () => {
+  const deletionBudget = { maxObjects: 0 };
+  const object = worldOf(servedConfigMaps, { deletionBudget });
+  await object.remove();
+  assert.equal(object.context.held.size, 1, 'what is lost with its deletion is held');
+  const name = 'widgets.example.com';
+  for (const world of [
+    worldOf(namespaces, { deletionBudget }),
+    worldOf(namespaces, { deletionBudget, noted: 'DeletionHeld' }),
+    worldOf(definitions, { deletionBudget, name }),
+  ]) {
+    await world.context.kinds.refresh();
+    await world.remove();
+    assert.equal(world.context.held.size, 0);
+    assert.equal(world.deleted.length, 1);
+  }
+  const full = worldOf(namespaces, { deletionBudget, content: [objectOf(servedConfigMaps, 'b')] });
+  await assert.rejects(full.remove(), isContentRemains);
+  assert.deepEqual(full.deleted, [], 'what is in it goes before it, or not at all');
+  const gone = worldOf(namespaces, { deletionBudget, at: { ...source, clusterId: 'c2' } });
+  await gone.remove(0, 'absent');
+  assert.equal(gone.context.held.size, 1, 'an absence that says nothing holds it as ever');
 });

@@ -52,13 +52,15 @@ export class Withdrawer {
       held.forget(key);
       return { state: 'waiting', requeueAfterMs: unheardRecheckMs };
     }
-    const why = held.isReleased(key) ? undefined : await this.#reasonToHold(item, edge, evidence, signal);
+    const why = held.isReleased(key)
+      ? undefined
+      : await this.#reasonToHold(kind, item, edge, evidence, signal);
     if (why !== undefined) {
       await this.#hold(item, why, signal);
       return waiting;
     }
     tally.markPending(key);
-    if (!isCrd(kind) && !isNamespace(kind)) return this.#delete(kind, item, edge, evidence, signal);
+    if (!isContainer(kind)) return this.#delete(kind, item, edge, evidence, signal);
     const look = this.#gates.look(containerNamed(kind.resource, place.name));
     try {
       const isLeft = isCrd(kind)
@@ -171,6 +173,7 @@ export class Withdrawer {
   }
 
   async #reasonToHold(
+    kind: ServedKind,
     item: SyncItem,
     edge: EdgeObject,
     evidence: Evidence,
@@ -186,7 +189,7 @@ export class Withdrawer {
         return `${what} has no copy, but nothing says that it was withdrawn`;
       }
     }
-    if (isWithdrawing(cell())) return undefined;
+    if (isWithdrawing(cell()) || isContainer(kind)) return undefined;
     const overBudget = `the cell's deletion budget is spent (${what})`;
     if (held.has(key) || isHeldAlready(copy)) return overBudget;
     return this.#takeFromBudget(key, edge) ? undefined : overBudget;
@@ -254,6 +257,14 @@ export class Withdrawer {
 function propagationOf(copy: KubeObject | undefined): PropagationPolicy {
   const policy = copy?.metadata.annotations?.[copyAnnotations.propagationPolicy];
   return policy === 'Foreground' || policy === 'Orphan' ? policy : 'Background';
+}
+
+/**
+ * What holds other objects. It goes when nothing is in it any more, so that nothing is lost with it: no budget holds it (decision
+ * 239), which would hold up whatever is to come into it as well.
+ */
+function isContainer(kind: ServedKind): boolean {
+  return isCrd(kind) || isNamespace(kind);
 }
 
 function isNamespace({ group, resource }: ServedKind): boolean {
