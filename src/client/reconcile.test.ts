@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ApiError } from '#apimachinery/api-error.ts';
 import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
-import { silentLogger } from './logger.ts';
+import { type Logger, silentLogger } from './logger.ts';
 import { ReconcileLoop, type ReconcileResult } from './reconcile.ts';
+import { StillWaiting } from './still-waiting.ts';
 import { WorkQueue } from './workqueue.ts';
 
 /** A loop over one key; when it was looked at, and what each look does. */
-function world(look: (times: number) => ReconcileResult) {
+function world(look: (times: number) => ReconcileResult, logger: Logger = silentLogger) {
   const clock = new ManualClock();
   const queue = new WorkQueue({ clock, backoffMinMs: 100, backoffMaxMs: 10_000 });
   const looksAtMs: number[] = [];
@@ -15,7 +16,7 @@ function world(look: (times: number) => ReconcileResult) {
     name: 'test',
     queue,
     concurrency: 1,
-    logger: silentLogger,
+    logger,
     reconcile: async () => {
       looksAtMs.push(clock.monotonic());
       return look(looksAtMs.length);
@@ -53,4 +54,22 @@ test('a server that asks to come again later is not asked before, within reason'
     assert.ok(second - first >= atLeastMs, `${second - first} ms`);
     await loop.stop();
   }
+});
+
+test('a key that waits is looked at as one that fails, and told once, in one line', async () => {
+  const lines: [level: string, fields: object, message: string][] = [];
+  const logger: Logger = {
+    debug: (...line) => lines.push(['debug', ...line]),
+    info: (...line) => lines.push(['info', ...line]),
+    warn: (...line) => lines.push(['warn', ...line]),
+    error: (...line) => lines.push(['error', ...line]),
+  };
+  const { clock, loop, looksAtMs } = world(() => {
+    throw new StillWaiting('the other one is there');
+  }, logger);
+  await clock.advanceAsync(20_000, 10);
+  assert.ok(looksAtMs.length > 6, `${looksAtMs.length} looks`);
+  const told = { loop: 'test', key: 'key', why: 'the other one is there' };
+  assert.deepEqual(lines, [['info', told, 'waiting']]);
+  await loop.stop();
 });

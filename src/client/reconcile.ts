@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { Logger } from './logger.ts';
 import type { KeyQueue } from './queue/key-queue.ts';
+import { StillWaiting } from './still-waiting.ts';
 
 /** What a reconciler asks for after a key is done: nothing, or to see it again after a while. */
 export type ReconcileResult = undefined | { readonly requeueAfterMs: number };
@@ -19,10 +20,12 @@ export interface ReconcileLoopOptions {
 const callsOfOneKeyMax = 64;
 /** A server that asks for a longer pause is asked earlier. */
 const retryAfterMaxMs = 60_000;
+/** So many times in a row without success are told: most of what fails or waits is over before. */
+const failuresTold = 5;
 
 /**
  * Works on a queue's keys until stopped. Level-triggered: what was missed is found at the next look. A failing key is
- * logged at debug first and at warn from its fifth failure on, and never stops the others.
+ * logged at debug first and at warn from its fifth failure on, one that waits once, at info, and neither ever stops the others.
  */
 export class ReconcileLoop {
   readonly #options: ReconcileLoopOptions;
@@ -63,8 +66,13 @@ export class ReconcileLoop {
       } catch (error) {
         if (signal.aborted) return;
         const waitMs = queue.addRateLimited(key, retryAfterMsOf(error));
-        const level = queue.failuresOf(key) >= 5 ? 'warn' : 'debug';
-        logger[level]({ err: error, loop: name, key, waitMs }, 'reconcile failed');
+        const failures = queue.failuresOf(key);
+        if (error instanceof StillWaiting) {
+          if (failures === failuresTold) logger.info({ loop: name, key, why: error.message }, 'waiting');
+        } else {
+          const level = failures >= failuresTold ? 'warn' : 'debug';
+          logger[level]({ err: error, loop: name, key, waitMs }, 'reconcile failed');
+        }
       } finally {
         queue.done(key);
       }

@@ -70,7 +70,7 @@ export interface DetectorDependencies {
  */
 export class Detector {
   readonly #on: DetectorDependencies;
-  /** Place in a cell workspace where something of another origin lies → who waits for it to go. */
+  /** Place in a cell workspace where something lies → who waits for it to go. */
   readonly #waitingForPlace = new Map<string, Set<ProjectObjectKey>>();
 
   constructor(dependencies: DetectorDependencies) {
@@ -426,9 +426,9 @@ export class Detector {
     }
   }
 
-  /** A key whose copy found something of another origin looks again when that goes. */
+  /** A key whose copy found something in its way looks again when that goes. */
   waitForPlaces(key: ProjectObjectKey): void {
-    for (const place of this.#on.states.get(key)?.collidedPlaces ?? []) {
+    for (const place of this.#on.states.get(key)?.occupiedPlaces ?? []) {
       const waiting = this.#waitingForPlace.get(place);
       if (waiting === undefined) this.#waitingForPlace.set(place, new Set([key]));
       else waiting.add(key);

@@ -26,8 +26,8 @@ export interface KeyState {
   projectedGeneration: number;
   /** Of the projection: collisions, API conflicts. */
   problems: Problems;
-  /** Places where something of another origin lies. */
-  collidedPlaces: readonly string[];
+  /** Places where something lies that has to go first. */
+  occupiedPlaces: readonly string[];
   /** Cell → why its copy could not be written. */
   failures: ReadonlyMap<string, string>;
   /** The status that was applied last, as its hash; undefined when unknown. */
@@ -86,7 +86,7 @@ function emptyKeyState(policyKey: string): KeyState {
     desired: noTexts,
     projectedGeneration: 0,
     problems: {},
-    collidedPlaces: [],
+    occupiedPlaces: [],
     failures: noTexts,
     appliedStatusHash: undefined,
     observedGeneration: undefined,

@@ -327,7 +327,7 @@ export class Reconciler {
   ): Promise<unknown> {
     const result = await this.#on.projector.project(projection, pass);
     state.failures = result.failures;
-    state.collidedPlaces = result.collidedPlaces;
+    state.occupiedPlaces = result.occupiedPlaces;
     // While some cells have what was before, the object as it is now is observed nowhere near all of them.
     const isWhole = result.failures.size === 0 && pass.input.variant === undefined;
     state.projectedGeneration = isWhole ? (pass.input.object.metadata.generation ?? 0) : 0;

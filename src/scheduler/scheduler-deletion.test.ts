@@ -4,10 +4,13 @@ import { test } from 'node:test';
 import { copyAnnotations } from '#api/federation/copy-contract.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
+import { type Logger, silentLogger } from '#client/logger.ts';
+import type { SchedulerOptions } from './scheduler-options.ts';
 import { until } from './testing/control-plane.ts';
 import { configMap, policy } from './testing/objects.ts';
 import type { Syncer } from './testing/syncer.ts';
-import { bindings, projectRef, startScheduler, type World, world } from './testing/world.ts';
+import { bindings, bindingWhere, projectRef, startScheduler, type World, world } from './testing/world.ts';
 
 const policyOf = ({ metadata }: KubeObject) => metadata.annotations?.[copyAnnotations.propagationPolicy];
 
@@ -77,4 +80,53 @@ test('how a project deletes an object is carried on; in the foreground it waits 
   });
   assert.equal(await objectOf(w, 'forced'), undefined);
   await until('the binding is gone', async () => !(await isBound(w, 'forced')));
+});
+
+/** `then` comes into a namespace of which the cell's is being deleted: it waits. */
+async function intoLeavingNamespace(w: World, options: Partial<SchedulerOptions>, then: string) {
+  const scheduler = await startScheduler(w.controlPlane, { emptyNamespaceMs: 0, ...options });
+  const placement = { clusterAffinity: { clusterNames: ['fra'] } };
+  await w.controlPlane.create(w.project, 'propagationpolicies', policy('all', { placement }));
+  await w.controlPlane.create(w.project, 'configmaps', configMap('former'));
+  await w.fra.copy('v1', 'configmaps', 'former');
+  await w.controlPlane.admin.delete(projectRef(w.project, 'v1', 'configmaps', 'former'));
+  await leaving(w.fra, 'former');
+  await w.fra.release('v1', 'configmaps');
+  await until('the namespace leaves', async () => {
+    const namespaces = await w.fra.copies('v1', 'namespaces');
+    return namespaces.some(({ metadata }) => metadata.deletionTimestamp !== undefined);
+  });
+  await w.controlPlane.create(w.project, 'configmaps', configMap(then));
+  return scheduler;
+}
+
+test('what waits for a namespace that is being deleted is told once, as no failure, and on its binding', async () => {
+  await using w = await world();
+  const lines: string[] = [];
+  const write = (fields: object, message: string): void => {
+    lines.push(`${message} ${JSON.stringify(fields)}`);
+  };
+  const logger: Logger = { ...silentLogger, debug: write, info: write, warn: write };
+  await using _scheduler = await intoLeavingNamespace(w, { logger }, 'next');
+  const waits = () => lines.filter((line) => line.startsWith('waiting'));
+  await until('it is told', () => waits().length > 0);
+  assert.match(waits()[0] ?? '', /"why":"cell fra: the namespace in the cell is being deleted"/);
+  await bindingWhere(w.controlPlane, w.project, 'next', ({ status }) =>
+    /the namespace in the cell is being deleted/.test(JSON.stringify(status?.conditions)),
+  );
+  await w.fra.release('v1', 'namespaces');
+  await w.fra.copy('v1', 'configmaps', 'next');
+  assert.equal(waits().length, 1);
+  const failed = lines.filter(
+    (line) => line.startsWith('reconcile failed') && line.includes('being deleted'),
+  );
+  assert.deepEqual(failed, []);
+});
+
+test('what waits for a namespace goes on when that is gone, whatever time it is', async () => {
+  await using w = await world();
+  await using scheduler = await intoLeavingNamespace(w, { clock: new ManualClock() }, 'next');
+  await bindingWhere(w.controlPlane, w.project, 'next', () => scheduler.idle);
+  await w.fra.release('v1', 'namespaces');
+  await w.fra.copy('v1', 'configmaps', 'next');
 });

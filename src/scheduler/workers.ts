@@ -167,9 +167,11 @@ function createLoops(
       reconcile: async (key) => {
         if (!owns(clusterOf(key))) return undefined;
         if (isQuotaKey(key)) return staticQuotas.reconcile(key, signal);
-        const result = await reconciler.reconcile(key, signal);
-        detector.waitForPlaces(key);
-        return result;
+        try {
+          return await reconciler.reconcile(key, signal);
+        } finally {
+          detector.waitForPlaces(key);
+        }
       },
       concurrency,
       logger,

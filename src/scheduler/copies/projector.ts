@@ -1,5 +1,6 @@
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { StillWaiting } from '#client/still-waiting.ts';
 import type { Target } from '../algorithm/decision.ts';
 import type { CellStore } from '../cells/cell-store.ts';
 import type { Mappers } from '../mappers.ts';
@@ -49,11 +50,12 @@ export interface Projection {
 
 export interface ProjectionResult {
   readonly collisions: readonly string[];
-  /** Where something of another origin lies. */
-  readonly collidedPlaces: readonly string[];
+  /** Where something lies that has to go first: of another origin, or a namespace that is being deleted. */
+  readonly occupiedPlaces: readonly string[];
   readonly apiConflicts: readonly string[];
   /** Cell → why its copy could not be written; to be tried again. */
   readonly failures: ReadonlyMap<string, string>;
+  /** A StillWaiting where there is nothing worse. */
   readonly firstError: unknown;
 }
 
@@ -70,7 +72,9 @@ export interface ProjectionPass {
 
 type CellProblem =
   | { readonly type: 'collision'; readonly message: string; readonly place: string }
-  | { readonly type: 'apiConflict' | 'later'; readonly message: string };
+  | { readonly type: 'apiConflict'; readonly message: string }
+  /** `place`: what is awaited to go, where its going is no event of the object's own. */
+  | { readonly type: 'later'; readonly message: string; readonly place?: string };
 
 /** Renders copies and writes them into cell workspaces, cells side by side and each failing for itself. */
 export class Projector {
@@ -135,10 +139,11 @@ export class Projector {
 
   async project(projection: Projection, pass: ProjectionPass): Promise<ProjectionResult> {
     const collisions: string[] = [];
-    const collidedPlaces: string[] = [];
+    const occupiedPlaces: string[] = [];
     const apiConflicts: string[] = [];
     const failures = new Map<string, string>();
     let firstError: unknown;
+    let firstWait: StillWaiting | undefined;
     const work = [...projection.renderings];
     let next = 0;
     const worker = async (): Promise<void> => {
@@ -153,17 +158,13 @@ export class Projector {
         if (pass.skip(cell)) continue;
         try {
           const problem = await this.#toCell(cell, cellId, rendering, pass);
-          if (problem?.type === 'collision') {
-            collisions.push(`cell ${cell}: ${problem.message}`);
-            collidedPlaces.push(problem.place);
-          }
-          if (problem?.type === 'apiConflict') apiConflicts.push(`cell ${cell}: ${problem.message}`);
-          if (problem?.type === 'later') {
-            failures.set(cell, problem.message);
-            firstError ??= new Error(`cell ${cell}: ${problem.message}`);
-          } else if (problem !== undefined) {
-            failures.set(cell, problem.message);
-          }
+          if (problem === undefined) continue;
+          const message = `cell ${cell}: ${problem.message}`;
+          failures.set(cell, problem.message);
+          if (problem.type === 'apiConflict') apiConflicts.push(message);
+          else if (problem.place !== undefined) occupiedPlaces.push(problem.place);
+          if (problem.type === 'collision') collisions.push(message);
+          if (problem.type === 'later') firstWait ??= new StillWaiting(message);
         } catch (error) {
           failures.set(cell, error instanceof Error ? error.message : String(error));
           firstError ??= error;
@@ -173,7 +174,7 @@ export class Projector {
     await Promise.all(Array.from({ length: Math.min(concurrentCellsMax, work.length) }, worker));
     // It is remembered of each object: mostly there are none.
     const kept = failures.size === 0 ? noFailures : failures;
-    return { collisions, collidedPlaces, apiConflicts, failures: kept, firstError };
+    return { collisions, occupiedPlaces, apiConflicts, failures: kept, firstError: firstError ?? firstWait };
   }
 
   async #toCell(
@@ -258,7 +259,7 @@ export class Projector {
       return made.type === 'collision' || made.type === 'leaving' ? made : this.#write(cellId, copy, pass);
     });
     return problem?.type === 'leaving'
-      ? { type: 'later', message: 'the namespace in the cell is being deleted' }
+      ? { type: 'later', message: 'the namespace in the cell is being deleted', place }
       : problem;
   }
 
