@@ -233,6 +233,7 @@ export class Reconciler {
         nodes: template.nodes,
         policy: isFollowing(match) ? undefined : policy,
         decision,
+        cells: decided.cells,
         bounds,
         tasks,
         requiredBy: requiredBySnapshots(need),

@@ -120,6 +120,47 @@ const refusals: JsonObject = {
   },
 };
 
+const decision: JsonObject = {
+  type: 'object',
+  description:
+    'How the cells were found when it was decided: all of them up to 20; of more, those that were chosen, then the best of those that passed, then those that something other than the affinity kept out. Absent where no cell was looked for: while scheduling is suspended or a quota is exceeded, and of what only follows others.',
+  'x-kubernetes-map-type': 'atomic',
+  required: ['time', 'cells'],
+  properties: {
+    time: {
+      ...timeSchema,
+      description: 'When they were found so. What changed since without changing the decision is not told.',
+    },
+    cells: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['name'],
+        properties: {
+          name: { ...stringSchema, description: 'Name of the cell.' },
+          refusal: { ...stringSchema, description: 'Why it was not chosen, in one word. Absent: it was.' },
+          policy: {
+            ...stringSchema,
+            description:
+              'With ForbiddenByPolicy, the policy above the project that forbids it: `<workspace>/<name>`.',
+          },
+          replicas: { ...count, description: 'Its share. Absent for kinds without replicas.' },
+          room: {
+            ...count,
+            description: 'Further replicas that fitted. Absent where a filter kept the cell out.',
+          },
+          scores: {
+            type: 'object',
+            additionalProperties: { type: 'number' },
+            description: 'Its points by score. Absent where a filter kept the cell out.',
+          },
+        },
+      },
+    },
+    more: { ...count, description: 'Further cells, which only `refusals` counts. Absent: none.' },
+  },
+};
+
 const summary: JsonObject = {
   type: 'object',
   description: 'What has become of the copies, counted. Absent: nothing was heard of them yet.',
@@ -192,6 +233,7 @@ export const bindingStatusSchema: JsonObject = {
         'Scheduled: the object is placed. FullyApplied: every edge has it. Others say what is wrong while they are True: NameCollision, KindNotAllowed, APIConflict, OverrideFailed and so on.',
     },
     refusals,
+    decision,
     summary,
     aggregatedStatus,
   },

@@ -123,6 +123,30 @@ export interface RefusalCount extends JsonObject {
   examples?: string[];
 }
 
+/** How a cell was found when it was decided. */
+export interface DecidedCell extends JsonObject {
+  name: string;
+  /** Why it was not chosen; absent: it was. */
+  refusal?: string;
+  /** The inherited policy that refuses: `<workspace>/<name>`. */
+  policy?: string;
+  /** Its share; absent where it was not chosen, and for kinds without replicas. */
+  replicas?: number;
+  /** Further replicas that fitted; absent where it did not pass the filters, and for kinds without replicas. */
+  room?: number;
+  /** Points by score, to a tenth; absent where it did not pass the filters. */
+  scores?: { [score: string]: number };
+}
+
+export interface DecidedCells extends JsonObject {
+  /** When all of it was found so; what changed since without changing the decision is not told. */
+  time: string;
+  /** By name. */
+  cells: DecidedCell[];
+  /** Further cells, which only `refusals` counts; absent: none. */
+  more?: number;
+}
+
 export type CopyHealth = 'Healthy' | 'Unhealthy' | 'Unknown';
 
 /** What became of the copy in one cell. */
@@ -191,6 +215,8 @@ export interface ResourceBindingStatus extends JsonObject {
   rollout?: RolloutStatus;
   conditions?: Condition[];
   refusals?: RefusalCount[];
+  /** All cells up to 20; of more, those that matter most. Absent where no cell was looked for. */
+  decision?: DecidedCells;
   summary?: StatusSummary;
   /** All cells up to 50; beyond that only those that are not healthy, at most 50. */
   aggregatedStatus?: AggregatedStatusItem[];

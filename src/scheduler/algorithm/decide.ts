@@ -10,12 +10,12 @@ import {
   plannedWeight,
   staticWeights,
 } from './compile.ts';
-import type { Decision, DecisionDetails, DecisionInput, RefusalCode, Target } from './decision.ts';
+import type { Considered, Decision, DecisionInput, RefusalCode, Target } from './decision.ts';
 import { divideReplicas } from './divide.ts';
 import { unfilledGroups } from './fill-groups.ts';
 import type { FilterContext, FilterPlugin } from './filter-plugin.ts';
 import { filtersFor } from './filters.ts';
-import { scoreCandidates } from './profile.ts';
+import { pointsOf, scoreCandidates } from './profile.ts';
 import { type Demand, room, type Selection, selectCells } from './select.ts';
 import { excludedThatStay, keptIn, mayFitLater, toldOf } from './staying.ts';
 
@@ -125,9 +125,10 @@ function decideInGroup(input: DecisionInput, placement: CompiledPlacement, group
       recheckAtMs = recheckAtMs === undefined ? ms : Math.min(recheckAtMs, ms);
     },
   };
-  const feasible = filterCells(context, group, refusals, previous);
+  const considered = filterCells(context, group, refusals, previous);
+  const feasible = considered.candidates;
   const conclude = (outcome: Decision['outcome'], message: string, targets: readonly Target[]): Decision => {
-    return { outcome, message, targets, refusals, affinity: group.name, recheckAtMs };
+    return { outcome, message, targets, refusals, considered, affinity: group.name, recheckAtMs };
   };
   if (feasible.length === 0) {
     const summary = summarize(cells.length, refusals);
@@ -215,15 +216,14 @@ function filterCells(
   group: AffinityGroup,
   refusals: (RefusalCode | undefined)[],
   previous: ReadonlyMap<string, number>,
-): Candidate[] {
+): Considered {
   const { input, placement } = context;
   const { cells } = input.snapshot;
   const tiers = group.tiers(input.snapshot);
   const byRoom = isDynamic(placement) || placement.division.type === 'Planned';
-  const { details, mostIn } = input;
+  const { mostIn } = input;
   // Only a spread constraint makes a choice among cells that pass: by score, then room (PLACEMENT.md 2, Selection).
   const isChoice = placement.spread !== undefined;
-  const scored = isChoice || details !== undefined;
   const counted = byRoom || (isChoice && input.template.replicas !== undefined);
   const { division } = placement;
   const weights = division.type === 'Static' ? division.weights(input.snapshot) : undefined;
@@ -258,28 +258,29 @@ function filterCells(
       available,
     });
   }
-  if (!scored) return feasible;
-  if (details !== undefined) tellRoom(feasible, fits, context, details);
-  scoreCandidates(feasible, context, input.profile, details?.scores);
-  return feasible;
+  if (isChoice) scoreCandidates(feasible, context, input.profile);
+  return {
+    candidates: feasible,
+    detailsOf: (candidates) => ({
+      scores: pointsOf(candidates, feasible, context, input.profile),
+      available: roomOf(candidates, fits, context),
+    }),
+  };
 }
 
 /** What people are told changes nothing: room that the decision does not look at is counted for them alone. */
-function tellRoom(
-  feasible: readonly Candidate[],
+function roomOf(
+  candidates: readonly Candidate[],
   counted: Int32Array | undefined,
   context: FilterContext,
-  details: DecisionDetails,
-): void {
+): Map<string, number> {
   const { snapshot, template } = context.input;
-  if (template.replicas === undefined) return; // it takes none
+  const room = new Map<string, number>();
+  if (template.replicas === undefined) return room; // it takes none
   const fits = counted ?? fitsIn(snapshot, template.request, template.nodes);
-  for (const { cell, index, available } of feasible) {
-    details.available.set(
-      cell.name,
-      counted === undefined ? availableIn(cell, index, fits, context) : available,
-    );
-  }
+  for (const { cell, index, available } of candidates)
+    room.set(cell.name, counted === undefined ? availableIn(cell, index, fits, context) : available);
+  return room;
 }
 
 function firstRefusal(

@@ -1,4 +1,5 @@
 import type { Bounds } from './bounds.ts';
+import type { Candidate } from './candidate.ts';
 import type { ReplicaRequest } from './capacity.ts';
 import type { CellInfo, CellSnapshot, ProjectRef } from './cell.ts';
 import type { NodeDemand } from './node-demand.ts';
@@ -61,11 +62,23 @@ export interface Peers {
   readonly antiAffinity: ReadonlySet<string>;
 }
 
+/** What cells were found to be worth and to hold, for people to look at. */
 export interface DecisionDetails {
   /** Cell → score by name → points from 0 to 100. */
-  readonly scores: Map<string, Map<string, number>>;
-  /** Cell → further replicas that fit. */
-  readonly available: Map<string, number>;
+  readonly scores: ReadonlyMap<string, ReadonlyMap<string, number>>;
+  /** Cell → further replicas that fit; none of a template without replicas. */
+  readonly available: ReadonlyMap<string, number>;
+}
+
+/** The cells that passed the filters. */
+export interface Considered {
+  /** In the order of the snapshot. Scored where there was a choice to make. */
+  readonly candidates: readonly Candidate[];
+  /**
+   * Worked out when it is asked for, also where the decision did not look at it: of some candidates, compared among all.
+   * Nothing may have been decided since, as rooms and loads are asked for anew.
+   */
+  readonly detailsOf: (candidates: readonly Candidate[]) => DecisionDetails;
 }
 
 export interface DecisionInput {
@@ -95,8 +108,6 @@ export interface DecisionInput {
   readonly mostIn?: ReadonlyMap<string, number> | undefined;
   /** How many other objects a cell has been given. */
   readonly loadOf?: ((cell: string) => number) | undefined;
-  /** Collects what each cell was found to be worth and to hold: for people to look at. */
-  readonly details?: DecisionDetails | undefined;
   /** Cells that failover took the template from, or is to take it from. */
   readonly evicted?: ReadonlySet<string> | undefined;
   /** Cells whose NoExecute taints do not count yet. */
@@ -123,8 +134,10 @@ export interface Decision {
   readonly targets: readonly Target[];
   /** Beside `snapshot.cells`: why not; undefined where chosen. */
   readonly refusals: readonly (RefusalCode | undefined)[];
+  /** Undefined where no cell was looked for, as what is placed stays. */
+  readonly considered?: Considered | undefined;
   readonly affinity: string | undefined;
-  /** The same of the affinity group that was in use, where the decision is in another. */
+  /** The refusals of the affinity group that was in use, where the decision is in another. */
   readonly formerRefusals?: readonly (RefusalCode | undefined)[] | undefined;
   /** When the decision may change with time alone (a toleration that runs out). */
   readonly recheckAtMs: number | undefined;

@@ -4,10 +4,10 @@ import type { Placement } from '#api/policy/placement.ts';
 import type { WeightedScore } from '#api/policy/scheduling-profile.ts';
 import type { CellInfo } from './cell.ts';
 import { decide } from './decide.ts';
-import type { DecisionDetails, DecisionInput } from './decision.ts';
+import type { DecisionInput } from './decision.ts';
 import { compileProfile } from './profile.ts';
 import { distanceKm } from './scores.ts';
-import { cell, inputOf, show, snapshotOf, targets, template } from './testing/cells.ts';
+import { cell, detailsOf, inputOf, show, snapshotOf, targets, template } from './testing/cells.ts';
 
 const startMs = 1_000_000;
 const one: Placement = { spreadConstraints: [{ spreadByField: 'cluster', minGroups: 1, maxGroups: 1 }] };
@@ -125,9 +125,9 @@ test('a filter that the platform team turned off says nothing', () => {
 });
 
 test('details tell the points of each cell, though there is nothing to choose', () => {
-  const details: DecisionDetails = { scores: new Map(), available: new Map() };
   const cells = [cell('a', { free: new Map([['pods', 3]]) }), cell('b')];
-  decide(inputOf(snapshotOf(...cells), { details, previous: targets('b:1') }), {});
+  const decision = decide(inputOf(snapshotOf(...cells), { previous: targets('b:1') }), {});
+  const details = detailsOf(decision);
   assert.deepEqual(
     details.scores.get('b'),
     new Map([
@@ -136,9 +136,21 @@ test('details tell the points of each cell, though there is nothing to choose', 
     ]),
   );
   assert.equal(details.available.get('a'), 3);
-  details.available.clear();
-  decide(inputOf(snapshotOf(...cells), { details, template: template({ replicas: undefined }) }), {});
-  assert.equal(details.available.get('a'), undefined, 'what has no replicas takes no room');
+  const unsized = decide(inputOf(snapshotOf(...cells), { template: template({ replicas: undefined }) }), {});
+  assert.equal(detailsOf(unsized).available.get('a'), undefined, 'what has no replicas takes no room');
+});
+
+test('details of some cells are the same as of all: they are compared among all that passed', () => {
+  const profile = compileProfile({
+    apiVersion: 'v1',
+    kind: 'SchedulingProfile',
+    metadata: {},
+    spec: { scores: [{ name: 'Cost', weight: 1 }] },
+  });
+  const cells = [1, 2, 5].map((cost, i) => cell(`c${i}`, { cost }));
+  const { considered } = decide(inputOf(snapshotOf(...cells), { profile }), {});
+  const details = considered?.detailsOf(considered.candidates.slice(1, 2));
+  assert.deepEqual(details?.scores, new Map([['c1', new Map([['Cost', 75]])]]));
 });
 
 test('distances over the poles and the date line', () => {

@@ -32,17 +32,12 @@ export function scoreCandidates(
   candidates: readonly Candidate[],
   context: ScoreContext,
   profile: CompiledProfile | undefined,
-  details?: Map<string, Map<string, number>>,
 ): void {
   const measures = profile?.measures;
   if (measures === undefined) {
     for (const candidate of candidates) {
       let score = 0;
-      for (const plugin of scorePlugins) {
-        const points = plugin.score(candidate.cell, context);
-        if (details !== undefined) note(details, candidate.cell.name, plugin.name, points);
-        score += points;
-      }
+      for (const plugin of scorePlugins) score += plugin.score(candidate.cell, context);
       candidate.score = score;
     }
     return;
@@ -50,26 +45,47 @@ export function scoreCandidates(
   const weights = measures.reduce((sum, { weight }) => sum + Math.abs(weight), 0);
   const sums = new Float64Array(candidates.length);
   for (const { plugin, weight } of measures) {
-    const values = candidates.map((candidate) => plugin.measure(candidate, context));
-    const points = spreadOut(values, plugin.lowerIsBetter);
-    for (let i = 0; i < candidates.length; i++) {
-      if (details !== undefined)
-        note(details, (candidates[i] as Candidate).cell.name, plugin.name, points[i] as number);
+    const points = measuredPoints(plugin, candidates, context);
+    for (let i = 0; i < candidates.length; i++)
       sums[i] = (sums[i] as number) + weight * (points[i] as number);
-    }
   }
   candidates.forEach((candidate, i) => {
     candidate.score = weights === 0 ? 0 : (sums[i] as number) / weights;
   });
 }
 
-function note(details: Map<string, Map<string, number>>, cell: string, score: string, points: number): void {
-  let ofCell = details.get(cell);
-  if (ofCell === undefined) {
-    ofCell = new Map();
-    details.set(cell, ofCell);
+/** Of some of the candidates, their points by score, to a tenth: what `scoreCandidates` makes their score of. */
+export function pointsOf(
+  some: readonly Candidate[],
+  candidates: readonly Candidate[],
+  context: ScoreContext,
+  profile: CompiledProfile | undefined,
+): Map<string, Map<string, number>> {
+  const told = new Map(some.map(({ cell }) => [cell.name, new Map<string, number>()]));
+  const note = (cell: string, score: string, points: number) =>
+    told.get(cell)?.set(score, Math.round(points * 10) / 10);
+  const measures = profile?.measures;
+  if (measures === undefined) {
+    for (const { cell } of some)
+      for (const plugin of scorePlugins) note(cell.name, plugin.name, plugin.score(cell, context));
+    return told;
   }
-  ofCell.set(score, Math.round(points * 10) / 10);
+  for (const { plugin } of measures) {
+    const points = measuredPoints(plugin, candidates, context);
+    candidates.forEach(({ cell }, i) => {
+      note(cell.name, plugin.name, points[i] as number);
+    });
+  }
+  return told;
+}
+
+function measuredPoints(
+  plugin: MeasurePlugin,
+  candidates: readonly Candidate[],
+  context: ScoreContext,
+): Float64Array {
+  const values = candidates.map((candidate) => plugin.measure(candidate, context));
+  return spreadOut(values, plugin.lowerIsBetter);
 }
 
 const unknownPoints = 50;

@@ -5,6 +5,7 @@ import {
   type Activation,
   type BindingSnapshot,
   bindingConditions,
+  type DecidedCells,
   type FailoverMemory,
   type GracefulEvictionTask,
   type RefusalCount,
@@ -91,6 +92,8 @@ export interface BindingInput {
   readonly policy: ResolvedPolicy | undefined;
   /** By the policy, without the cells that others need the object in. */
   readonly decision: Decision;
+  /** What is told of the cells singly. */
+  readonly cells?: DecidedCells | undefined;
   readonly bounds?: Bounds | undefined;
   /** Cells that are being left. */
   readonly tasks?: readonly GracefulEvictionTask[] | undefined;
@@ -203,6 +206,7 @@ function newMetadata(
 function decisionStatus(
   {
     decision,
+    cells,
     snapshot,
     bounds,
     problems,
@@ -242,6 +246,8 @@ function decisionStatus(
     ),
     refusals,
   };
+  if (cells !== undefined) status.decision = cells;
+  else delete status.decision;
   if (failover !== undefined) status.failover = failover;
   else delete status.failover;
   if (triggers !== undefined) status.reschedule = triggers;

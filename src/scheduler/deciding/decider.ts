@@ -1,3 +1,4 @@
+import type { DecidedCells } from '#api/work/resource-binding.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
@@ -8,6 +9,7 @@ import { suspendedDecision } from '../algorithm/decide.ts';
 import type { Decision, DecisionInput, Target, Template } from '../algorithm/decision.ts';
 import { meeting } from '../algorithm/node-kinds.ts';
 import { previousTargets } from '../bindings/binding.ts';
+import { decidedCells } from '../bindings/decided-cells.ts';
 import type { ToldAmounts } from '../bindings/told-binding.ts';
 import { isRoomWatched } from '../cells/cell-info.ts';
 import { CellScores } from '../cells/cell-scores.ts';
@@ -85,6 +87,8 @@ export interface Decided extends FailoverDecision {
   /** What is to trigger the next fresh one; undefined: nothing. */
   readonly triggers: TriggerDigests | undefined;
   readonly priority: number | undefined;
+  /** What its binding tells of the cells; undefined where none was looked for. */
+  readonly cells: DecidedCells | undefined;
   /** Cells that no copy may be in. */
   readonly forbidden: ReadonlySet<string>;
 }
@@ -329,6 +333,7 @@ export class Decider {
     };
     const { decision: decided, tasks } = this.#withinQuota(key, input, this.#decideBy(known, state, input));
     const decision = tellingOfCrashes(decided, limiting);
+    const cells = decidedCells(decision, snapshot, bounds, present, nowMs);
     state.waitsForRoom =
       limiting !== undefined &&
       state.descheduling !== undefined &&
@@ -352,8 +357,8 @@ export class Decider {
     state.committed = committed;
     this.#on.states.conclude(key, state, decision.outcome);
     this.quotas.use(key, decision.targets, template.request);
-    const cells = [...namesOf(decision.targets), ...tasks.map(({ fromCluster }) => fromCluster)];
-    for (const peer of this.#groups.set(key, membership, cells)) this.#waking.unplaced(peer);
+    const held = [...namesOf(decision.targets), ...tasks.map(({ fromCluster }) => fromCluster)];
+    for (const peer of this.#groups.set(key, membership, held)) this.#waking.unplaced(peer);
     return {
       decision: this.#whileRoomLacks(decision, state, estimates.size + stuck.size > 0, nowMs),
       tasks,
@@ -364,6 +369,7 @@ export class Decider {
       freshAt: decision.outcome === 'Suspended' ? undefined : freshAt,
       triggers: decision.outcome === 'Suspended' ? present?.status?.reschedule : triggers,
       priority,
+      cells,
       forbidden: forbiddenCells(bounds, snapshot),
     };
   }

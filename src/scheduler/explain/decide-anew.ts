@@ -86,6 +86,8 @@ export interface ExplainedTemplate {
   readonly commitments?: ToldCommitments | undefined;
 }
 
+const nothingFound: DecisionDetails = { scores: new Map(), available: new Map() };
+
 /** A taint that does not tell since when it is there: what is told is where things end up, and not for how long it is tolerated. */
 const longAgoMs = (): number => 0;
 
@@ -128,7 +130,6 @@ export function decideAnew(
   const definition = isDefinition(binding) ? definedGroup(object) : undefined;
   const template = templateOf(binding, given, replicas);
   const bounds = boundsAbove(inherited, project.path, binding, object);
-  const details: DecisionDetails = { scores: new Map(), available: new Map() };
   const previous = previousTargets(binding);
   const told = toldQuotas(quotas, previous, template.request);
   const estimateIn = (cell: string): number => {
@@ -154,9 +155,9 @@ export function decideAnew(
     previousAffinity: binding.status?.schedulerObservingAffinityName,
     nowMs,
     profile: profileObject === undefined ? undefined : compileProfile(profileObject),
-    details,
   };
   const decision = decideBy(binding, given, input, bounds);
+  const details = decision.considered?.detailsOf(decision.considered.candidates) ?? nothingFound;
   const reasons = new Map<string, Reason>();
   infos.forEach((cell, i) => {
     const refusal = decision.refusals[i];

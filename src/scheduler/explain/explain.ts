@@ -44,7 +44,7 @@ export interface CellExplanation {
   readonly message: string;
   readonly sync: SyncState;
   readonly health: string | undefined;
-  /** Points by score, of cells that passed the filters; undefined where deciding anew was not asked for. */
+  /** Points by score, of cells that passed the filters: now, or where deciding anew was not asked for as the binding keeps them. */
   readonly scores: { readonly [score: string]: number } | undefined;
   /** Further replicas that fit. */
   readonly room: number | undefined;
@@ -97,7 +97,7 @@ export interface ExplainInput {
   readonly nowMs: number;
   /**
    * The project object and the policy that decided. With them the reason of every cell is found as the scheduler would find it
-   * now; without, only the examples that the binding keeps are known.
+   * now; without, what the binding keeps of when it was decided is known.
    */
   readonly template?: ExplainedTemplate | undefined;
   /** What could not be read, in words. */
@@ -123,6 +123,9 @@ export function explain(input: ExplainInput): Explanation {
     ...input.copies.map(({ cell }) => cell),
   ]);
   const health = new Map((binding.status?.aggregatedStatus ?? []).map((item) => [item.clusterName, item]));
+  const kept = new Map(
+    found === undefined ? (binding.status?.decision?.cells ?? []).map((cell) => [cell.name, cell]) : [],
+  );
   const byName = new Map(input.cells.map((cell) => [cell.metadata.name ?? '', cell]));
   const cells = [...names].sort().map((cell): CellExplanation => {
     const isChosen = chosen.has(cell);
@@ -148,8 +151,8 @@ export function explain(input: ExplainInput): Explanation {
         .join('; '),
       sync,
       health: told?.health,
-      scores: entriesOf(found?.details.scores.get(cell)),
-      room: found?.details.available.get(cell),
+      scores: entriesOf(found?.details.scores.get(cell)) ?? kept.get(cell)?.scores,
+      room: found?.details.available.get(cell) ?? kept.get(cell)?.room,
       roomBy: found?.roomBy(cell),
     };
   });
@@ -279,6 +282,8 @@ function toldReasons(binding: ResourceBinding): Map<string, Reason> {
     if (!isRefusalCode(code)) continue;
     for (const cell of examples) reasons.set(cell, reasonOf(code, policy));
   }
+  for (const { name, refusal, policy } of binding.status?.decision?.cells ?? [])
+    if (refusal !== undefined && isRefusalCode(refusal)) reasons.set(name, reasonOf(refusal, policy));
   return reasons;
 }
 

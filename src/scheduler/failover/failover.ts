@@ -218,7 +218,7 @@ function failBack(
     health.preferredSinceMs = undefined;
     return undefined;
   }
-  const best = decide({ ...input, evicted, previousAffinity: undefined, details: undefined }, placement);
+  const best = decide({ ...input, evicted, previousAffinity: undefined }, placement);
   const preferred = groups.findIndex(({ name }) => name === best.affinity);
   if (best.outcome !== 'Scheduled' || preferred >= used) {
     health.preferredSinceMs = undefined;

@@ -1,5 +1,5 @@
 import type { CellInfo, CellSnapshot } from '../cell.ts';
-import type { DecisionInput, Target, Template } from '../decision.ts';
+import type { Decision, DecisionDetails, DecisionInput, Target, Template } from '../decision.ts';
 
 /** A healthy cell without limits, with what a test changes. */
 export function cell(name: string, changes: Partial<CellInfo> = {}): CellInfo {
@@ -71,4 +71,14 @@ export function targets(text: string): Target[] {
       const [name = '', replicas] = part.split(':');
       return { name, replicas: replicas === undefined ? undefined : Number(replicas) };
     });
+}
+
+/** What two decisions can be compared by: without what works out details. */
+export function outcomeOf({ considered, ...decision }: Decision): object {
+  return { ...decision, passed: considered?.candidates.map(({ cell }) => cell.name) };
+}
+
+/** Of all cells that passed the filters. */
+export function detailsOf({ considered }: Decision): DecisionDetails {
+  return considered?.detailsOf(considered.candidates) ?? { scores: new Map(), available: new Map() };
 }
