@@ -227,6 +227,18 @@ describe('placement', { timeout: 600_000 }, () => {
     const placed = await binding('api', ({ spec }) => spec.clusters?.length === 2);
     assert.deepEqual(placed.spec.clusters?.[0], { name: 'cell-a', replicas: 1 });
     assert.deepEqual(asked[0]?.['request'], { cpu: 0.1 });
+    const told = placed.status?.decision?.cells ?? [];
+    assert.deepEqual(
+      told.map(({ name, replicas, refusal }) => [name, replicas ?? refusal]),
+      [
+        ['cell-a', 1],
+        ['cell-b', 3],
+        ['cell-c', 'ForbiddenByPolicy'],
+      ],
+    );
+    assert.equal(told[2]?.policy, 'root:acme/residency');
+    assert.equal(told[0]?.room, 1, "the estimator's word");
+    assert.deepEqual(told[1]?.scores, { Stickiness: 0, SoftTaints: 50 });
 
     await constellation.admin.create(
       { cluster: project, gvr: federatedResourceQuotasGvr, namespace: 'shop' },
