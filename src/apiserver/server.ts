@@ -241,7 +241,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   aggregator.start();
   if (options.listens !== false) ({ port } = await http.listen());
   controllers.start();
-  foreign?.follow(clock, logger, () => http.renewCertificate(tls(shown)));
+  foreign?.follow(clock, logger, () => http.trustOthers(tls(shown)));
   const stopRenewal =
     options.renewPki === undefined
       ? () => {}

@@ -69,7 +69,7 @@ export function withSecurityFlags(command: Command): Command {
     )
     .addOption(list('--requestheader-allowed-names <names>', 'common names of these proxies (default: any)'))
     .addOption(list('--requestheader-username-headers <names>', 'header of the user (X-Remote-User)'))
-    .addOption(list('--requestheader-uid-headers <names>', 'header of its uid (X-Remote-Uid)'))
+    .addOption(list('--requestheader-uid-headers <names>', 'header of its uid (default: none)'))
     .addOption(list('--requestheader-group-headers <names>', 'header of its groups (X-Remote-Group)'))
     .addOption(
       list('--requestheader-extra-headers-prefix <prefixes>', 'prefix of its extras (X-Remote-Extra-)'),

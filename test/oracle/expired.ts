@@ -79,6 +79,9 @@ async function toldBy(pair: Pair, side: Side): Promise<Told> {
     const contentType = 'application/merge-patch+json';
     await ask({ path: `${path}/expired-e`, method: 'PATCH', contentType, body: changed });
   }
+  // A server that stops at the last revision that it told keeps that one; one that has written something of its own forgets it.
+  const last = { ...bodies[0], metadata: { name: 'expired-last' } };
+  await pair.ask(side, { path: collections[0], body: JSON.stringify(last) });
   return { revisions, pages, newest: '' };
 }
 

@@ -10,7 +10,7 @@ import {
   authenticationConfigNamespace,
   authenticationConfigKeys as keys,
 } from '../aggregation/authentication-config-map.ts';
-import { defaultRequestHeaders, type RequestHeaderConfig } from './request-header.ts';
+import type { RequestHeaderConfig } from './request-header.ts';
 
 /** How the API server that is in front of this one knows its clients, and shows itself. */
 export interface AuthenticationLookup {
@@ -52,10 +52,11 @@ function read(client: KubeClient): Promise<KubeObject | undefined> {
     });
 }
 
+/** What is not there tells of nobody, as in k8s.io/apiserver (headerrequest/requestheader_controller.go deserializeStrings). */
 function lookupOf(configMap: JsonValue | undefined): AuthenticationLookup {
   const text = (key: string) => textAt(configMap, 'data', key);
-  const list = (key: string, preset: readonly string[]): readonly string[] => {
-    if (text(key) === '') return preset;
+  const list = (key: string): readonly string[] => {
+    if (text(key) === '') return [];
     const value: unknown = JSON.parse(text(key));
     if (!Array.isArray(value) || !value.every((one) => typeof one === 'string')) {
       throw new Error(`${authenticationConfigName}: ${key} is no list of texts`);
@@ -70,11 +71,11 @@ function lookupOf(configMap: JsonValue | undefined): AuthenticationLookup {
         ? undefined
         : {
             clientCaPem: requestHeaderCa,
-            allowedNames: list(keys.allowedNames, []),
-            usernameHeaders: list(keys.usernameHeaders, defaultRequestHeaders.usernameHeaders),
-            uidHeaders: list(keys.uidHeaders, defaultRequestHeaders.uidHeaders),
-            groupHeaders: list(keys.groupHeaders, defaultRequestHeaders.groupHeaders),
-            extraHeaderPrefixes: list(keys.extraHeaderPrefixes, defaultRequestHeaders.extraHeaderPrefixes),
+            allowedNames: list(keys.allowedNames),
+            usernameHeaders: list(keys.usernameHeaders),
+            uidHeaders: list(keys.uidHeaders),
+            groupHeaders: list(keys.groupHeaders),
+            extraHeaderPrefixes: list(keys.extraHeaderPrefixes),
           },
   };
 }
@@ -82,7 +83,8 @@ function lookupOf(configMap: JsonValue | undefined): AuthenticationLookup {
 /**
  * Keeps up with the ConfigMap by a watch: authorities that are renewed are known at once, as in API servers that are built on
  * k8s.io/apiserver (pkg/authentication/request/headerrequest). Where it cannot be watched it is read each minute. What cannot be
- * read is logged and leaves everything as it is. Returns how to stop.
+ * read is logged and leaves everything as it is; what is not there any more is believed no longer (decision 236). Returns how to
+ * stop.
  */
 export function followAuthentication(options: {
   /** A client for one watch, which is closed after it. */
@@ -119,8 +121,10 @@ export function followAuthentication(options: {
         timeoutSeconds: watchSeconds,
         signal,
       });
-      for await (const event of events)
+      for await (const event of events) {
         if (event.type === 'ADDED' || event.type === 'MODIFIED') take(event.object);
+        if (event.type === 'DELETED') take(undefined);
+      }
     } finally {
       await client.close();
     }

@@ -6,17 +6,17 @@ import type { PeerCertificate } from './authenticator.ts';
  * server knows; who may be believed about what depends on which of them signed it.
  */
 export class CertificateAuthorities {
-  #certificates: readonly X509Certificate[];
+  #certificates: readonly X509Certificate[] = [];
   #signed = new WeakMap<PeerCertificate, boolean>();
 
-  /** PEM bundle. Throws Error for one that cannot be read or is empty. */
-  constructor(pem: string) {
-    this.#certificates = certificatesOf(pem);
+  /** PEM bundle; undefined: none, nobody is believed. Throws Error for one that cannot be read or is empty. */
+  constructor(pem: string | undefined) {
+    this.replace(pem);
   }
 
   /** Takes other authorities; certificates are judged anew. Throws Error as the constructor does. */
-  replace(pem: string): void {
-    this.#certificates = certificatesOf(pem);
+  replace(pem: string | undefined): void {
+    this.#certificates = pem === undefined ? [] : certificatesOf(pem);
     this.#signed = new WeakMap();
   }
 

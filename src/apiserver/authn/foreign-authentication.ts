@@ -65,9 +65,13 @@ export class ForeignAuthentication {
     this.#lookedUp = lookedUp;
     this.#lookup = lookup;
     const { requestHeader, clientCaPem } = lookup;
+    const isFound = lookedUp !== undefined;
+    // What is not there yet may come: a host that is started anew writes its ConfigMap piece by piece.
     this.#requestHeader =
-      requestHeader === undefined ? undefined : new RequestHeaderAuthenticator(requestHeader, this.users);
-    this.#clientAuthorities = clientCaPem === undefined ? undefined : new CertificateAuthorities(clientCaPem);
+      requestHeader === undefined && !isFound
+        ? undefined
+        : new RequestHeaderAuthenticator(requestHeader, this.users);
+    this.#clientAuthorities = isFound ? new CertificateAuthorities(clientCaPem) : undefined;
     const certificates =
       this.#clientAuthorities === undefined
         ? undefined
@@ -137,11 +141,13 @@ export class ForeignAuthentication {
       open: async () => clientOf(lookedUp, await tokens.get()),
       known: this.#lookup,
       use: (found) => {
-        const { clientCaPem = this.#lookup.clientCaPem } = found;
+        const { clientCaPem } = found;
         const requestHeader = this.#isFixed ? this.#lookup.requestHeader : found.requestHeader;
-        if (clientCaPem !== undefined) this.#clientAuthorities?.replace(clientCaPem);
-        if (requestHeader !== undefined) this.#requestHeader?.replace(requestHeader);
-        this.#lookup = { clientCaPem, requestHeader: requestHeader ?? this.#lookup.requestHeader };
+        // All of it or nothing: throws for authorities that cannot be read.
+        new CertificateAuthorities(clientCaPem);
+        this.#requestHeader?.replace(requestHeader);
+        this.#clientAuthorities?.replace(clientCaPem);
+        this.#lookup = { clientCaPem, requestHeader };
         onChange();
       },
       clock,

@@ -31,7 +31,12 @@ const unbound = new ForeignUsers(() => undefined);
 
 function authenticator(allowedNames: readonly string[] = ['front'], users = unbound) {
   return new RequestHeaderAuthenticator(
-    { clientCaPem: front.ca.certificatePem, allowedNames, ...defaultRequestHeaders },
+    {
+      clientCaPem: front.ca.certificatePem,
+      allowedNames,
+      ...defaultRequestHeaders,
+      uidHeaders: ['X-Remote-Uid'],
+    },
     users,
   );
 }

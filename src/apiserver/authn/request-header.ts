@@ -16,9 +16,13 @@ export interface RequestHeaderConfig {
   readonly extraHeaderPrefixes: readonly string[];
 }
 
+/**
+ * As in DelegatingAuthenticationOptions (k8s.io/apiserver, pkg/server/options/authentication.go): no header tells a uid unless
+ * the proxy is said to set one, since API servers before 1.32 pass on the one that their client sent.
+ */
 export const defaultRequestHeaders = {
   usernameHeaders: ['X-Remote-User'],
-  uidHeaders: ['X-Remote-Uid'],
+  uidHeaders: [],
   groupHeaders: ['X-Remote-Group'],
   extraHeaderPrefixes: ['X-Remote-Extra-'],
 } as const;
@@ -31,23 +35,23 @@ export class RequestHeaderAuthenticator implements Authenticator {
   readonly readsHeaders = true;
   readonly #authorities: CertificateAuthorities;
   readonly #foreign: ForeignUsers;
-  #config: RequestHeaderConfig;
+  #config: RequestHeaderConfig | undefined;
 
-  /** Throws Error for authorities that cannot be read. */
-  constructor(config: RequestHeaderConfig, foreign: ForeignUsers) {
-    this.#authorities = new CertificateAuthorities(config.clientCaPem);
-    this.#config = lowerCased(config);
+  /** `config` undefined: headers mean nothing, until one is given. Throws Error for authorities that cannot be read. */
+  constructor(config: RequestHeaderConfig | undefined, foreign: ForeignUsers) {
+    this.#authorities = new CertificateAuthorities(config?.clientCaPem);
+    this.#config = config === undefined ? undefined : lowerCased(config);
     this.#foreign = foreign;
   }
 
   /** Takes another configuration from now on. Throws Error for authorities that cannot be read. */
-  replace(config: RequestHeaderConfig): void {
-    this.#authorities.replace(config.clientCaPem);
-    this.#config = lowerCased(config);
+  replace(config: RequestHeaderConfig | undefined): void {
+    this.#authorities.replace(config?.clientCaPem);
+    this.#config = config === undefined ? undefined : lowerCased(config);
   }
 
   authenticate({ certificate, rawHeaders }: Credentials): UserInfo | undefined {
-    if (certificate === undefined || rawHeaders === undefined) return undefined;
+    if (this.#config === undefined || certificate === undefined || rawHeaders === undefined) return undefined;
     const { allowedNames, usernameHeaders, uidHeaders, groupHeaders, extraHeaderPrefixes } = this.#config;
     const name = firstOf(rawHeaders, usernameHeaders);
     if (name === '' || !this.#authorities.signed(certificate)) return undefined;

@@ -46,11 +46,12 @@ export class X509Authenticator implements Authenticator {
       throw unauthorized('client certificate is expired or not yet valid');
     }
     this.#lifetimes?.observe((certificate.notAfterMs - now) / 1_000);
-    const known = this.#users.get(certificate);
-    if (known !== undefined) return known;
+    // Asked with each request: connections outlive authorities, which are replaced.
     if (this.#authorities !== undefined && !this.#authorities.signed(certificate)) {
       throw unauthorized('client certificate is not signed by a known authority');
     }
+    const known = this.#users.get(certificate);
+    if (known !== undefined) return known;
     if (certificate.commonName === undefined || certificate.commonName === '') return undefined;
     const user = this.#admit({
       name: certificate.commonName,

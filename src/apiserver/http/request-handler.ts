@@ -1,4 +1,5 @@
 import { ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { incarnationHeader, otherStoreError } from '#api/federation/store-incarnation.ts';
 import { ApiError } from '#apimachinery/api-error.ts';
 import { impersonate, wantsImpersonation } from '../authn/impersonation.ts';
@@ -48,6 +49,8 @@ export class RequestHandler {
   isStopping = false;
   /** Set shortly before: an answer is the last one on its connection, so that clients go elsewhere in good order. */
   isLeaving = false;
+  /** The same of single connections over HTTP/1. */
+  readonly leavingSockets = new WeakSet<Duplex>();
   readonly #receiving = new Receiving();
   readonly #deadlines = new Deadlines<Exchange>((exchange) => this.#timeOut(exchange));
   readonly #dependencies: HttpServerDependencies;
@@ -79,7 +82,8 @@ export class RequestHandler {
     if (connection !== undefined) this.#gate.came(connection);
     const upgrade = upgradable !== undefined && isWebSocketUpgrade(request) ? upgradable : undefined;
     const exchange = new Exchange(request, response, upgrade !== undefined);
-    if (this.isLeaving && response instanceof ServerResponse) response.shouldKeepAlive = false;
+    if (response instanceof ServerResponse && (this.isLeaving || this.leavingSockets.has(request.socket)))
+      response.shouldKeepAlive = false;
     exchange.upgrade = upgradable;
     let served: Promise<void> | undefined;
     try {

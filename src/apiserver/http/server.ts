@@ -41,6 +41,11 @@ export interface HttpServer {
   /** Uses a renewed certificate for connections that come from now on. */
   renewCertificate(tls: HttpServerDependencies['tls']): void;
   /**
+   * As `renewCertificate`, with other authorities of clients. Connections whose peer showed no certificate that TLS believed end
+   * with what is under way: only a new handshake asks for one of these authorities.
+   */
+  trustOthers(tls: HttpServerDependencies['tls']): void;
+  /**
    * Ordered and idempotent: not ready → delay, in its second half connections end with their next answer → requests refused → requests under way drained → watches ended →
    * connections closed. The signal cuts the waiting short.
    */
@@ -133,6 +138,14 @@ class SecureHttpServer implements HttpServer {
 
   renewCertificate(tls: HttpServerDependencies['tls']): void {
     this.#server.setSecureContext({ ...tlsOptions(tls), minVersion: 'TLSv1.2' });
+  }
+
+  trustOthers(tls: HttpServerDependencies['tls']): void {
+    this.renewCertificate(tls);
+    for (const socket of this.#sockets) if (!socket.authorized) this.#handler.leavingSockets.add(socket);
+    for (const session of this.#sessions) {
+      if (!session.destroyed && !(session.socket as TLSSocket).authorized) session.close();
+    }
   }
 
   stop(signal?: AbortSignal): Promise<void> {

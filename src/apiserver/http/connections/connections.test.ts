@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import { after, before, describe, it } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { until } from '#test/harness/until.ts';
 import { createHttpServer, ListenError } from '../server.ts';
 import {
+  clientCertificate,
   http2Call,
   makePki,
   rawConnection,
@@ -149,6 +151,50 @@ describe('connections', () => {
       await once(socket, 'secureConnect');
       assert.equal(socket.authorized, true);
       socket.destroy();
+    } finally {
+      await own.stop();
+    }
+  });
+
+  it('other authorities of clients end connections on which nobody was asked for them', async () => {
+    const later = makePki();
+    const own = await startServer({ resolver: resolverOf(scheme), verbs: { execute: single } });
+    try {
+      const connected = async (name: string | undefined, protocol: string, pki = own.pki) => {
+        const certificate = name === undefined ? undefined : clientCertificate(pki, name, []);
+        const socket = connectTls({
+          ...{ port: own.port, host: 'localhost', ca: own.pki.ca.certificatePem, ALPNProtocols: [protocol] },
+          ...(certificate === undefined ? {} : { cert: certificate.certificatePem, key: certificate.keyPem }),
+        });
+        await once(socket, 'secureConnect');
+        return socket;
+      };
+      const asked = (session: ClientHttp2Session) => http2Call(session, '/livez', {});
+      const overHttp2 = async (name: string | undefined, pki = own.pki) => {
+        const socket = await connected(name, 'h2', pki);
+        const session = connectHttp2(own.origin, { createConnection: () => socket });
+        assert.equal((await asked(session)).code, 200);
+        return session;
+      };
+      const known = await overHttp2('jane');
+      const unknown = await overHttp2(undefined);
+      const early = await overHttp2('proxy', later);
+      const overHttp1 = await connected(undefined, 'http/1.1');
+      let answers = '';
+      overHttp1.on('data', (chunk: Buffer) => {
+        answers += chunk.toString();
+      });
+      const get = 'GET /livez HTTP/1.1\r\nhost: x\r\n\r\n';
+      overHttp1.write(get);
+      await until('it is answered', () => answers.endsWith('\r\n\r\nok'));
+      const clientCaPem = `${own.pki.ca.certificatePem}${later.ca.certificatePem}`;
+      own.server.trustOthers({ ...own.pki.serving, clientCaPem });
+      await until('these are gone', () => unknown.destroyed && early.destroyed);
+      overHttp1.write(get);
+      await once(overHttp1, 'close');
+      assert.deepEqual(answers.match(/^Connection: .*$/gm), ['Connection: keep-alive', 'Connection: close']);
+      assert.equal((await asked(known)).code, 200);
+      known.destroy();
     } finally {
       await own.stop();
     }
