@@ -41,6 +41,7 @@ import { missingDueMs } from './rescheduling/missing-replicas.ts';
 import type { Rebalancer } from './rescheduling/rebalancer.ts';
 import type { PolicyProgress } from './rollout/policy-progress.ts';
 import type { Rollouts } from './rollout/rollouts.ts';
+import type { PlacementEvents } from './telling/placement-events.ts';
 import type { ResourceWatches } from './watches/resource-watches.ts';
 import type { Workspaces } from './workspaces.ts';
 
@@ -67,6 +68,7 @@ export interface ReconcilerDependencies {
   readonly decider: Decider;
   readonly rollouts: Rollouts;
   readonly progress: PolicyProgress;
+  readonly events: PlacementEvents;
   /** Asks for a decision about another object. */
   readonly wake: (key: ProjectObjectKey) => void;
   readonly overridesOf: (cluster: string) => Iterable<OverrideSource>;
@@ -96,6 +98,7 @@ export class Reconciler {
   /** What is remembered of these projects' objects beside their states grows old, or has. */
   forget(owns: Owns): void {
     this.#on.rollouts.forget(owns);
+    this.#on.events.forget(owns);
   }
 
   /** The next look at the key decides and projects anew, rather than only gathering. */
@@ -194,6 +197,7 @@ export class Reconciler {
       const isWanted = () => known === 'unselected' && this.#known.isSelected(parts);
       await this.#on.withdrawal.letGo(key, parts, isWanted, signal);
       this.#on.decider.drop(key);
+      this.#on.events.drop(key);
       const { policyKey, rolloutStatus } = this.#on.states.get(key) ?? {};
       if (policyKey !== undefined && rolloutStatus !== undefined) this.#on.progress.look(policyKey);
       this.#on.states.remove(key);
@@ -260,6 +264,7 @@ export class Reconciler {
     }
     state.desired = desired;
     await this.#on.bindings.commit(parts, binding, present, signal);
+    this.#on.events.decided(parts, binding, present);
     state.isStored = true;
     this.#on.rebalancer.decided(key, binding.spec.rescheduleTriggeredAt);
     state.decidedBy = isLazy(policy) ? match : undefined;

@@ -23,6 +23,7 @@ import { clusterOfRebalancer, Rebalancer } from './rescheduling/rebalancer.ts';
 import { PolicyProgress } from './rollout/policy-progress.ts';
 import { Rollouts } from './rollout/rollouts.ts';
 import { defaultConcurrency, type SchedulerOptions } from './scheduler-options.ts';
+import { PlacementEvents } from './telling/placement-events.ts';
 import type { World } from './world.ts';
 
 /** What works on a World: tells what to look at, and looks. */
@@ -97,8 +98,13 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
     told: (parts) => decider.quotas.told(parts),
     collides: (parts, message) => decider.quotas.collides(parts, message),
   });
+  const events = new PlacementEvents({
+    ...shared,
+    bindingUidOf: (key) => world.bindingWatch.metadataOf(key)?.metadata.uid,
+  });
   const reconciler = new Reconciler({
     ...shared,
+    events,
     rebalancer,
     decider,
     rollouts: new Rollouts(client),
@@ -144,7 +150,7 @@ export function createWorkers(world: World, options: SchedulerOptions): Workers 
   const workers = { decider, reconciler, detector, policyReconciler, rebalancer, keeper, progress };
   return {
     ...workers,
-    loops: createLoops(world, { ...workers, staticQuotas }, options.concurrency),
+    loops: [...createLoops(world, { ...workers, staticQuotas }, options.concurrency), events.loop],
   };
 }
 

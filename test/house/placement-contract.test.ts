@@ -5,7 +5,7 @@ import { test } from 'node:test';
 /** The sections of the table with the number of their lines. */
 const sections = {
   ...{ P: 13, S: 3, D: 6, F: 9, C: 3, Q: 4, O: 7, R: 3 },
-  ...{ W: 2, I: 3, G: 3, X: 2, U: 2, H: 2, V: 3 },
+  ...{ W: 2, I: 3, G: 3, X: 3, U: 2, H: 2, V: 3 },
 };
 
 const table = readFileSync('docs/placement-contract.md', 'utf8')
