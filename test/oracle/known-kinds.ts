@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonValue } from '#apimachinery/json.ts';
 import { isAbsent, isOf, isText, type KnownDifference } from './known-difference.ts';
-import { differInCauses, sortedCauses } from './known-messages.ts';
+import { differInCauses, messageIn, sortedCauses } from './known-messages.ts';
 import type { NormalAnswer } from './normalise.ts';
 
 function generationOf({ body }: NormalAnswer): JsonValue | undefined {
@@ -62,6 +62,16 @@ export const knownOfKinds: readonly KnownDifference[] = [
       request.method === 'PUT' &&
       (oracle.status === 409) !== (ours.status === 409) &&
       String(request.body).includes('"resourceVersion"'),
+    parts: true,
+  },
+  {
+    row: undefined, // ... so that a strategic merge patch meets a condition at one of them alone
+    explains: (_, { request, oracle, ours }) =>
+      isOf(request.path, 'flowschemas') &&
+      request.contentType === 'application/strategic-merge-patch+json' &&
+      [oracle, ours].some(({ body }) =>
+        /list element types are not identical.*Dangling/.test(messageIn(body)),
+      ),
     parts: true,
   },
   {

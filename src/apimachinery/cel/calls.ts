@@ -1,36 +1,39 @@
+import type { ResolvedCall } from './checked.ts';
 import type { Code, Frame } from './frame.ts';
 import { unreckonedCall } from './functions/costs.ts';
 import { hasOneBinding, noOverloadOf } from './functions/operands.ts';
 import { dispatch, type Overload, unit } from './functions/registry.ts';
 import { CelFault, type Value } from './values.ts';
 
+/** Those that the types of a call leave, and all that its function has. */
+type CallOverloads = Pick<ResolvedCall, 'overloads' | 'known'>;
+
 /**
  * A call of a function. As cel-go plans them (interpreter/planner.go): of one or two arguments all are evaluated, and it costs
  * what it costs whatever they are; of others what stands after a fault is not evaluated, and where something is not, the call
  * costs nothing.
  */
-export function callCode(codes: readonly Code[], name: string, overloads: readonly Overload[]): Code {
+export function callCode(codes: readonly Code[], name: string, call: CallOverloads): Code {
+  const { overloads } = call;
   const isPlain = codes.length <= 2 && (overloads.length === 1 || hasOneBinding(name));
   const [first, second] = codes;
-  if (!isPlain || first === undefined) return anyCall(codes, name, overloads);
-  return second === undefined
-    ? unaryCall(first, name, overloads)
-    : binaryCall(first, second, name, overloads);
+  if (!isPlain || first === undefined) return anyCall(codes, name, call);
+  return second === undefined ? unaryCall(first, name, call) : binaryCall(first, second, name, call);
 }
 
-function unaryCall(argument: Code, name: string, overloads: readonly Overload[]): Code {
-  return (frame) => run(frame, name, overloads, [argument(frame)]);
+function unaryCall(argument: Code, name: string, call: CallOverloads): Code {
+  return (frame) => run(frame, name, call, [argument(frame)]);
 }
 
-function binaryCall(left: Code, right: Code, name: string, overloads: readonly Overload[]): Code {
+function binaryCall(left: Code, right: Code, name: string, call: CallOverloads): Code {
   return (frame) => {
     const a = left(frame);
-    return run(frame, name, overloads, [a, right(frame)]);
+    return run(frame, name, call, [a, right(frame)]);
   };
 }
 
 /** A call whose arguments are evaluated up to the first fault. */
-export function anyCall(codes: readonly Code[], name: string, overloads: readonly Overload[]): Code {
+export function anyCall(codes: readonly Code[], name: string, call: CallOverloads): Code {
   return (frame) => {
     const args: Value[] = [];
     for (const code of codes) {
@@ -38,15 +41,18 @@ export function anyCall(codes: readonly Code[], name: string, overloads: readonl
       args.push(value);
       if (value instanceof CelFault && args.length < codes.length) return value;
     }
-    return run(frame, name, overloads, args);
+    return run(frame, name, call, args);
   };
 }
 
-/** Static types choose the overloads that may be meant; which one is, the values say (they may be null or unknown). */
+/**
+ * Static types choose the overloads that may be meant; which one is, the values say (they may be null or unknown, and of another
+ * type than the one declared: an optional `oldSelf` holds plain JSON). What has one implementation for all takes what it finds.
+ */
 export function run(
   frame: Frame,
   name: string,
-  overloads: readonly Overload[],
+  { overloads, known }: CallOverloads,
   args: readonly Value[],
 ): Value {
   for (let i = 0; i < args.length; i++) {
@@ -55,7 +61,7 @@ export function run(
     frame.spend(costOf(overloads, undefined, args, arg));
     return arg;
   }
-  const overload = dispatch(overloads, args);
+  const overload = dispatch(overloads, args) ?? (hasOneBinding(name) ? dispatch(known, args) : undefined);
   const result = overload === undefined ? noOverloadOf(name, args) : overload.call(args);
   frame.spend(overload?.cost === unit ? 1 : costOf(overloads, overload, args, result));
   return result;

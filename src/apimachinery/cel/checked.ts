@@ -4,9 +4,10 @@ import type { Overload } from './functions/registry.ts';
 import type { Finding } from './type-errors.ts';
 import type { CelType } from './types.ts';
 
-/** What a call does: its overloads in order, and its arguments with the receiver first. */
+/** What a call does: its overloads in order, all that its function has, and its arguments with the receiver first. */
 export interface ResolvedCall {
   readonly overloads: readonly Overload[];
+  readonly known: readonly Overload[];
   readonly args: readonly Expr[];
 }
 

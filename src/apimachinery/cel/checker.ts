@@ -233,7 +233,7 @@ class Checker {
         `found no matching overload for '${name}' applied to '${receiver}(${shown.join(', ')})'`,
       );
     }
-    this.#calls.set(expr, { overloads: fitting, args });
+    this.#calls.set(expr, { overloads: fitting, known: overloads, args });
     return result;
   }
 

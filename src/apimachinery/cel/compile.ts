@@ -19,12 +19,11 @@ import {
   selectField,
 } from './attributes.ts';
 import { anyCall, callCode, run } from './calls.ts';
-import type { Checked } from './checked.ts';
+import type { Checked, ResolvedCall } from './checked.ts';
 import { comprehensionCode, Loop } from './comprehension.ts';
 import type { StructType } from './environment.ts';
 import { type Code, Frame } from './frame.ts';
 import { contains } from './functions/operators.ts';
-import type { Overload } from './functions/registry.ts';
 import { matches } from './functions/standard.ts';
 import { JsonMap } from './json-values.ts';
 import { listCode, mapCode, structCode } from './literal-code.ts';
@@ -224,8 +223,8 @@ class Compiler {
   }
 
   #call(expr: CallExpr): Code {
-    const { overloads, args } = this.#checked.calls.get(expr) as { overloads: Overload[]; args: Expr[] };
-    const codes = args.map((arg) => this.compile(arg));
+    const call = this.#checked.calls.get(expr) as ResolvedCall;
+    const codes = call.args.map((arg) => this.compile(arg));
     const [first, second, third] = codes as [Code, Code, Code];
     switch (expr.name) {
       case '_&&_':
@@ -244,15 +243,15 @@ class Compiler {
           return alternative(first, second, expr.name === 'or');
         break;
     }
-    return this.#folded(expr, overloads, codes) ?? callCode(codes, expr.name, overloads);
+    return this.#folded(expr, call, codes) ?? callCode(codes, expr.name, call);
   }
 
   /** What is known of a call before anything runs; undefined for a call like any other. */
-  #folded(expr: CallExpr, overloads: readonly Overload[], codes: readonly Code[]): Code | undefined {
+  #folded(expr: CallExpr, call: ResolvedCall, codes: readonly Code[]): Code | undefined {
     const [first, second] = codes as [Code, Code];
     const isConversion = codes.length === 1 && expr.target === undefined && conversions.has(expr.name);
     if (isConversion && this.#constants.has(first)) {
-      const value = run(nowhere, expr.name, overloads, [this.#constants.get(first) as Value]);
+      const value = run(nowhere, expr.name, call, [this.#constants.get(first) as Value]);
       if (!(value instanceof CelFault)) return this.#constant(value);
       if (this.#refuses) throw new CelProgramError(value.message);
     }
@@ -261,7 +260,7 @@ class Compiler {
       const found = matches('', other);
       if (this.#refuses && found instanceof CelFault) throw new CelProgramError(found.message);
       // Such a call takes its arguments one after the other (interpreter/optimizations.go MatchesRegexOptimization).
-      return anyCall(codes, expr.name, overloads);
+      return anyCall(codes, expr.name, call);
     }
     if (expr.name !== '@in' || !(other instanceof CelList)) return undefined;
     if (other.size === 0) return this.#constant(false);

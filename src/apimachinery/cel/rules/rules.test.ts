@@ -226,6 +226,28 @@ test('an optional oldSelf is plain JSON below its root, and none in the message 
   );
 });
 
+test('an operator takes what an optional oldSelf holds, whatever its schema says (cel-go stdlib/standard.go, singleton bindings)', () => {
+  const at = { type: 'string', format: 'date-time' };
+  const properties = {
+    at,
+    du: { type: 'string', format: 'duration' },
+    by: { type: 'string', format: 'byte' },
+  };
+  const object = { at: '2024-01-02T03:04:05Z', du: '1h', by: 'YQ==' };
+  const told = (source: string) =>
+    check(properties, { rule: source, message: 'no', optionalOldSelf: true }, object, object);
+  for (const source of [
+    'dyn(oldSelf.value().by + oldSelf.value().by) == "YQ==YQ=="',
+    'oldSelf.value().at < oldSelf.value().at + oldSelf.value().du',
+    'size(oldSelf.value().by) == 4',
+  ])
+    assert.deepEqual(told(source), [], source);
+  // A function with an implementation for each overload does not.
+  assert.deepEqual(told('(oldSelf.value().at + oldSelf.value().du).getDayOfWeek() == 0'), [
+    `spec: Invalid value: "object": 'no such overload: getDayOfWeek(string)': call arguments did not match a supported operator, function or macro signature for rule: no`,
+  ]);
+});
+
 test('R4: what an expression made is not read again in a list of the object', () => {
   const moments = list({ type: 'string', format: 'date-time' });
   const properties = {
