@@ -1,6 +1,6 @@
 import { conditionOf } from '#api/conditions.ts';
 import type { Cell } from '#api/federation/cell.ts';
-import { cellTaints } from '#api/federation/cell-taints.ts';
+import { type CellScheduling, cellScheduling } from '#api/federation/cell-scheduling.ts';
 import { formatTable } from './table.ts';
 
 /** What `cellplane cell list` prints: each cell, and what ails it first. */
@@ -19,6 +19,7 @@ function rowOf(cell: Cell): string[] {
     // It answers, and yet something is wrong.
     [conditionOf(conditions, 'Reachable')].find((condition) => condition?.reason !== 'Reachable') ??
     (held?.status === 'True' ? { ...held, reason: held.type } : undefined);
+  const asked = askedFor[cellScheduling(cell)];
   const { synced: done = 0, pending = 0, failed = 0 } = objects;
   return [
     cell.metadata.name ?? '',
@@ -30,17 +31,16 @@ function rowOf(cell: Cell): string[] {
     `${done} synced, ${pending} pending, ${failed} failed`,
     // Nobody has looked since: what stands there is what was told last.
     synced?.status === 'Unknown' && synced.reason === ready?.reason ? 'unknown' : syncLag,
-    [...asked(cell), ...(bad === undefined ? [] : [`${bad.reason ?? ''}: ${bad.message ?? ''}`])].join('; '),
+    [
+      ...(asked === undefined ? [] : [asked]),
+      ...(bad === undefined ? [] : [`${bad.reason ?? ''}: ${bad.message ?? ''}`]),
+    ].join('; '),
   ];
 }
 
-/** What somebody has asked for, and which no condition tells: why a cell that is well gets nothing, or loses what it has. */
-function asked({ metadata, spec = {} }: Cell): string[] {
-  const taints = new Set(spec.taints?.map(({ key }) => key));
-  const isDraining = taints.has(cellTaints.drain);
-  return [
-    ...(metadata.deletionTimestamp === undefined ? [] : ['being removed']),
-    ...(isDraining ? ['draining'] : []),
-    ...(!isDraining && taints.has(cellTaints.cordon) ? ['cordoned'] : []),
-  ];
-}
+const askedFor: { readonly [scheduling in CellScheduling]: string | undefined } = {
+  Open: undefined,
+  Cordoned: 'cordoned',
+  Draining: 'draining',
+  Removing: 'being removed',
+};

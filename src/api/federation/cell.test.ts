@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { type Cell, cellAllowsKind, cellDefinition, mayBringGroup, projectMayUse } from './cell.ts';
+import { cellTaints } from './cell-taints.ts';
 
 const { strategy } = cellDefinition;
 const cell = (spec: Cell['spec'] = {}, status?: Cell['status']): Cell => ({
@@ -20,6 +21,27 @@ describe('Cell', () => {
       deletionPolicy: 'Orphan',
       healthCheck: { intervalSeconds: 5, timeoutSeconds: 5, failureThreshold: 3, successThreshold: 1 },
     });
+  });
+
+  test('columns tell what people have asked for, and every taint', () => {
+    const columns = cellDefinition.versions[0]?.columns ?? [];
+    const shown = (spec: Cell['spec'], metadata: Partial<KubeObject['metadata']> = {}) => {
+      const object = cell(spec);
+      Object.assign(object.metadata, metadata);
+      return ['Scheduling', 'Taints'].map((name) =>
+        columns.find((one) => one.name === name)?.value(object, new Date()),
+      );
+    };
+    assert.deepEqual(shown({}), ['Open', null]);
+    const cordon = { key: cellTaints.cordon, effect: 'NoSchedule' as const };
+    const drain = { key: cellTaints.drain, effect: 'NoExecute' as const };
+    const own = { key: 'gpu', value: 'a100', effect: 'NoSchedule' as const };
+    assert.deepEqual(shown({ taints: [own] }), ['Open', 'gpu=a100:NoSchedule']);
+    const texts = `${cordon.key}:NoSchedule,${drain.key}:NoExecute`;
+    assert.deepEqual(shown({ taints: [cordon] }), ['Cordoned', `${cordon.key}:NoSchedule`]);
+    assert.deepEqual(shown({ taints: [cordon, drain] }), ['Draining', texts]);
+    const deletionTimestamp = '2026-01-01T00:00:00Z';
+    assert.deepEqual(shown({ taints: [drain] }, { deletionTimestamp })[0], 'Removing');
   });
 
   const invalid: [string, Cell['spec'], string][] = [

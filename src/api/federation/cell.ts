@@ -7,6 +7,7 @@ import { ageColumn, defineResource } from '../define.ts';
 import type { Location } from '../policy/placement.ts';
 import { type TimeWindow, validateTimeWindows, validateTimeZone } from '../policy/time-window.ts';
 import { validateWorkspaceName } from '../tenancy/names.ts';
+import { cellScheduling, taintsText } from './cell-scheduling.ts';
 import { cellSchema } from './cell-schema.ts';
 import { cellFinalizer, federationGroup, federationVersion } from './group.ts';
 
@@ -172,9 +173,11 @@ export const cellDefinition = defineResource({
       columns: [
         { name: 'Ready', type: 'string', value: conditionStatus('Ready') },
         { name: 'Synced', type: 'string', value: conditionStatus('Synced') },
+        { name: 'Scheduling', type: 'string', value: (object) => cellScheduling(object as Cell) },
         { name: 'Federator', type: 'string', jsonPath: '.status.federator' },
         { name: 'POP', type: 'string', jsonPath: '.spec.pop' },
         { name: 'Region', type: 'string', jsonPath: '.spec.region' },
+        { name: 'Taints', type: 'string', priority: 1, value: (object) => taintsText(object as Cell) },
         { name: 'Reachable', type: 'string', priority: 1, value: conditionStatus('Reachable') },
         { name: 'Provider', type: 'string', priority: 1, jsonPath: '.spec.provider' },
         { name: 'Version', type: 'string', priority: 1, jsonPath: '.status.kubernetesVersion' },
