@@ -12,6 +12,7 @@ import { crdResource, isPrivilegedResource, resourceKey } from './projection/kin
 import { type OverrideSource, overrideChain } from './projection/overrides.ts';
 import type { RenderInput } from './projection/render.ts';
 import { podSpecOf, replicasOf, requestOf } from './projection/replicas.ts';
+import { retainedFieldsOf } from './projection/retained.ts';
 import type { ResourceWatches } from './watches/resource-watches.ts';
 
 export interface RenderSources {
@@ -95,6 +96,7 @@ export function renderInputOf(
     contract: {
       conflictResolution: spec.conflictResolution === 'Overwrite' ? 'Overwrite' : 'Abort',
       orphan: spec.preserveResourcesOnDeletion === true,
+      retained: retainedFieldsOf(object, known.interpretation),
     },
     relayed: tasks.some(({ preservedLabelState }) => preservedLabelState !== undefined)
       ? (cell) => relayedLabels(tasks, cell)

@@ -11,15 +11,17 @@ import { CopyWriter } from '../harness/copies.ts';
 import { configMaps, deployments, edgeRef, find, namespaces } from '../harness/edge-objects.ts';
 import { until } from '../harness/until.ts';
 
+const drifted = 'edge object had drifted; it was repaired';
+
 describe('downsync', { timeout: 600_000 }, () => {
   let constellation: Constellation;
   let copies: CopyWriter;
   let edge: KubeClient;
-  const logged: { readonly cell: string | undefined; readonly message: string }[] = [];
+  const logged: { readonly cell?: string; readonly key?: string; readonly message: string }[] = [];
   before(async () => {
     const logger = {
       ...silentLogger,
-      info: (fields: { cell?: string }, message: string) => logged.push({ cell: fields.cell, message }),
+      info: (fields: { cell?: string; key?: string }, message: string) => logged.push({ ...fields, message }),
     };
     constellation = await Constellation.start({ scheduler: false, logger });
     copies = new CopyWriter(constellation.admin);
@@ -82,7 +84,7 @@ describe('downsync', { timeout: 600_000 }, () => {
     await until('it is repaired', async () => {
       return (await keyAtEdge('a')) === 'two';
     });
-    const told = logged.find(({ message }) => message === 'edge object had drifted; it was repaired');
+    const told = logged.find(({ message }) => message === drifted);
     assert.equal(told?.cell, 'cell-a', 'the log says in which cell');
     await edge.delete(edgeRef(configMaps, 'a', 'ns'));
     await until('a deleted one is put back', () => atEdge('a'));
@@ -144,6 +146,68 @@ describe('downsync', { timeout: 600_000 }, () => {
       const copy = await find(constellation.admin, copies.refOf({ name: 'held' }));
       return copy === undefined && (await atEdge('held')) === undefined;
     });
+  });
+
+  test('fields that the copy leaves to the edge stay as they are there, and what is beside them follows', async () => {
+    const deploy = (image: string, more: { [annotation: string]: string }) =>
+      copies.put({
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        resource: 'deployments',
+        name: 'scaled',
+        content: {
+          spec: {
+            replicas: 2,
+            paused: true,
+            selector: { matchLabels: { app: 'scaled' } },
+            template: {
+              metadata: { labels: { app: 'scaled' } },
+              spec: { containers: [{ name: 'main', image }] },
+            },
+          },
+        },
+        annotations: more,
+      });
+    const seen = async () => {
+      const object = await find(edge, edgeRef(deployments, 'scaled', 'ns'));
+      const spec = object?.['spec'] as
+        | { replicas?: number; paused?: boolean; template: { spec: { containers: { image: string }[] } } }
+        | undefined;
+      return spec === undefined
+        ? undefined
+        : { replicas: spec.replicas, paused: spec.paused, image: spec.template.spec.containers[0]?.image };
+    };
+    const isSynced = async () => {
+      const { annotations = {} } = (
+        await copies.get({ apiVersion: 'apps/v1', resource: 'deployments', name: 'scaled' })
+      ).metadata;
+      return annotations[syncAnnotations.syncedHash] === annotations['federation.cellplane.io/content-hash'];
+    };
+    const retained = { 'federation.cellplane.io/retained-fields': '["/spec/replicas","/spec/paused"]' };
+    await deploy('registry.example/x:v1', retained);
+    await until('it comes as the copy says', async () => (await seen())?.replicas === 2);
+    await until('the copy says that it is synced', isSynced);
+    await edge.patch(
+      edgeRef(deployments, 'scaled', 'ns'),
+      { type: 'merge', body: { spec: { replicas: 7 } } },
+      { fieldManager: 'scaler' },
+    );
+    await deploy('registry.example/x:v2', retained);
+    await until(
+      'a change beside them follows',
+      async () => (await seen())?.image === 'registry.example/x:v2',
+    );
+    assert.deepEqual(await seen(), { replicas: 7, paused: true, image: 'registry.example/x:v2' });
+    await until('the copy says that it is synced', isSynced);
+    assert.deepEqual(
+      logged.filter(({ key, message }) => message === drifted && key?.includes('scaled')),
+      [],
+    );
+    await deploy('registry.example/x:v2', {});
+    await until(
+      'what is not left to the edge any more is put right',
+      async () => (await seen())?.replicas === 2,
+    );
   });
 
   test('what no copy made is left alone, unless the copy says Overwrite', async () => {

@@ -24,6 +24,8 @@ export const copyAnnotations = {
   suspend: 'federation.cellplane.io/suspend',
   /** `Orphan`: the edge object stays when the copy goes. */
   deletionPolicy: 'federation.cellplane.io/deletion-policy',
+  /** JSON list of pointers (RFC 6901) to fields that stay at the edge as they are there, once the edge has the object. */
+  retainedFields: 'federation.cellplane.io/retained-fields',
   /**
    * `Foreground` or `Orphan`: with which propagationPolicy the syncer deletes the edge object; absent: Background. The API server
    * writes it onto a copy that is deleted with one.

@@ -18,6 +18,8 @@ export const interpreterOperations = {
   healthInterpretation: { variables: { object: dynType }, gives: ['bool'] },
   /** What the object needs of its namespace: a list of `{"apiVersion", "kind", "name"}`. */
   dependencyInterpretation: { variables: { object: dynType }, gives: ['list'] },
+  /** Which fields stay at an edge as they are there: a list of JSON pointers. */
+  retention: { variables: { object: dynType }, gives: ['list'] },
 } as const;
 
 export type InterpreterOperation = keyof typeof interpreterOperations;

@@ -43,11 +43,12 @@ const ruleTexts: { readonly [operation in InterpreterOperation]: string } = {
   healthInterpretation: 'Whether a copy is healthy, as a bool; object is the copy.',
   dependencyInterpretation:
     "What object needs of its namespace and propagateDeps takes along, as a list of {'kind': 'Secret', 'name': 'x'}.",
+  retention:
+    "Fields that an edge which has object keeps as they are there, as a list of JSON pointers: ['/spec/paused'].",
 };
 
 /** Karmada's hooks that nothing is done for here, and why. */
 const refusedOperations = {
-  retention: 'what the controllers of an edge write is kept by server-side apply: nothing has to be retained',
   componentResource:
     'components are not placed one by one: say with replicaResource how many replicas there are and what one asks for',
 } as const;

@@ -8,7 +8,7 @@ import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
 import type { ApplyOptions, KubeClient } from '#client/client.ts';
 import { ScriptedClient } from '#client/testing/scripted-client.ts';
 import { copyKeyOf } from '../cell/copy-keys.ts';
-import { edgeObjectOf } from '../edge/edge-object.ts';
+import { edgeFieldManager, edgeObjectOf } from '../edge/edge-object.ts';
 import { servedConfigMaps as kind } from '../edge/testing/served-config-maps.ts';
 import { Applier } from './applier.ts';
 import { CopyNotes, type NoteTurn } from './copy-notes.ts';
@@ -217,4 +217,42 @@ test('a copy that is read as one that goes is not brought to the edge any more',
   copies.set(key, { ...content, metadata: { ...metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } });
   assert.equal((await apply('a')).state, 'waiting');
   assert.deepEqual(asked, []);
+});
+
+test('what merely lags behind a copy that changed is no drift; what its edge keeps is applied as it is there', async () => {
+  const { metadata, ...content } = copyOf('a');
+  const atEdge: KubeObject = {
+    ...content,
+    metadata: {
+      ...metadata,
+      uid: 'u',
+      resourceVersion: '30',
+      managedFields: [
+        {
+          manager: edgeFieldManager,
+          operation: 'Apply',
+          fieldsV1: { 'f:metadata': { 'f:labels': {}, 'f:annotations': {} }, 'f:data': {} },
+        },
+      ],
+    },
+    data: { a: 'theirs' },
+  };
+  const forms: JsonObject[] = [];
+  const { apply, repairs, copies } = worldOf(
+    () => atEdge,
+    (form) => {
+      forms.push(form);
+      return { ...atEdge, metadata: { ...atEdge.metadata, resourceVersion: '31' } };
+    },
+  );
+  const key = copyKeyOf({ ...kind, namespace: 'ns', name: 'a' });
+  const annotations = {
+    ...metadata.annotations,
+    [copyAnnotations.contentHash]: 'newer',
+    [copyAnnotations.retainedFields]: '["/data/a"]',
+  };
+  copies.set(key, { ...content, metadata: { ...metadata, annotations } });
+  await apply('a', 0, 'drift');
+  assert.equal(repairs(), 0);
+  assert.deepEqual(forms[0]?.['data'], { a: 'theirs' });
 });

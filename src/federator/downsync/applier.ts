@@ -15,6 +15,7 @@ import { type ApplyReason, isStale } from './decide.ts';
 import { DriftRecord } from './drift-record.ts';
 import type { KnownEdge } from './known-edge.ts';
 import { appliedFieldsOf, fieldsNotOwned } from './managed-trie.ts';
+import { retainedFields, retainedForm } from './retained-form.ts';
 import { edgeRefOf, type SyncContext } from './sync-context.ts';
 import { present, type SyncItem, type SyncOutcome } from './sync-item.ts';
 import { SyncRefusal } from './sync-refusal.ts';
@@ -107,7 +108,8 @@ export class Applier {
     // Its event is on the way.
     if (copy === undefined || copy.metadata.deletionTimestamp !== undefined) return { state: 'waiting' };
     if (isAutoscaler(place)) this.#retarget(this.#autoscaled.learn(key, copy));
-    const form = applyForm(copy, {
+    const retained = retainedFields(copy);
+    let form = applyForm(copy, {
       group: place.group,
       resource: place.resource,
       autoscaled: this.#autoscaled.has(key),
@@ -126,15 +128,19 @@ export class Applier {
     if (
       seen === undefined ||
       why !== 'changed' ||
+      retained.length > 0 ||
       seen.origin !== originKeyOf(copy.metadata) ||
       item.failures > 1
     ) {
       const object = await this.#readEdge(edgeRef, signal);
       if (object === undefined) isAbsent = true;
       else {
+        form = retainedForm(form, object, appliedFieldsOf(object, edgeFieldManager) ?? {}, retained);
         const compared = await this.#compare(item, copy, form, { object, mirrored }, signal);
         if ('settled' in compared) return compared.settled;
-        if (why === 'drift') drift = compared;
+        // Where the copy has changed since, an object that lacks nothing of ours is merely behind it.
+        const isBehind = compared.missing.length === 0 && hashOf(copy) !== hashOf(item.copy);
+        if (why === 'drift' && !isBehind) drift = compared;
       }
     } else {
       if (isStale(copy.metadata.resourceVersion ?? '', String(seen.copyRevision ?? 0))) throw late();
@@ -248,8 +254,7 @@ export class Applier {
     const missing = fieldsNotOwned(form, owned ?? {});
     const edge = edgeObjectOf(object);
     const hasContent =
-      edge.contentHash === copy.metadata.annotations?.[copyAnnotations.contentHash] &&
-      edge.cellUid === this.#context.cell().metadata.uid;
+      edge.contentHash === hashOf(copy) && edge.cellUid === this.#context.cell().metadata.uid;
     if (hasContent && this.#drift.onlyDropped(key, missing) && !ownsReplicasBeyond(form, object)) {
       // As our own write is: should it go before the watch tells of it, no event will.
       this.#known.applied(key, edge, mirrored);
@@ -336,6 +341,10 @@ export class Applier {
       throw error;
     }
   }
+}
+
+function hashOf(copy: KubeObject | undefined): string | undefined {
+  return copy?.metadata.annotations?.[copyAnnotations.contentHash];
 }
 
 /** Another project's copy is never touched, whatever a policy says; what no copy made only if the policy says so. */

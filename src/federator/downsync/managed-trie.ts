@@ -42,7 +42,8 @@ export function fieldsNotOwned(applied: JsonObject, owned: JsonObject, max = 10)
   return missing;
 }
 
-function ownedChild(owned: JsonObject, key: string): JsonObject | undefined {
+/** What is owned below one node of a field trie; undefined: nothing. */
+export function ownedChild(owned: JsonObject, key: string): JsonObject | undefined {
   const child = owned[key];
   return isJsonObject(child) ? child : undefined;
 }
@@ -100,7 +101,7 @@ function visit(value: JsonValue, owned: JsonObject, path: string, missing: strin
 }
 
 /** The trie's node for a list element: by its keys (`k:`), its value (`v:`) or its index (`i:`). */
-function ownedElement(item: JsonValue, index: number, owned: JsonObject): JsonObject | undefined {
+export function ownedElement(item: JsonValue, index: number, owned: JsonObject): JsonObject | undefined {
   const byIndex = ownedChild(owned, `i:${index}`);
   if (byIndex !== undefined) return byIndex;
   if (!isJsonObject(item)) return ownedChild(owned, `v:${JSON.stringify(item)}`);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { copyAnnotations } from '#api/federation/copy-contract.ts';
 import {
   type ResourceInterpreterCustomization,
   validateCustomization,
@@ -31,6 +32,7 @@ const rules = {
     cel: "{'busy': items.filter(i, has(i.status)).map(i, i.status.busy).sum(), 'cells': size(items)}",
   },
   healthInterpretation: { cel: 'has(object.status.busy) && object.status.busy <= object.spec.workers.size' },
+  retention: { cel: "['/spec/settings']" },
   dependencyInterpretation: {
     cel: "[{'apiVersion': 'v1', 'kind': 'ConfigMap', 'name': object.spec.settings}]",
   },
@@ -98,6 +100,30 @@ test('what replicas ask for may say on which nodes they run; what nothing reads 
   }
 });
 
+test('what an edge keeps is said by pointers to what a copy brings', () => {
+  const saying = (cel: string) => new Interpretation(customization({ retention: { cel } }));
+  assert.deepEqual(saying("['/spec/workers/size', '/metadata/annotations/a.example~1b']").retained(farm(2)), [
+    '/spec/workers/size',
+    '/metadata/annotations/a.example~1b',
+  ]);
+  assert.deepEqual(saying("object.spec.workers.size > 1 ? ['/spec'] : []").retained(farm(1)), []);
+  const listed = { ...farm(2), spec: { parts: [{ name: 'a' }] } };
+  for (const [cel, why] of [
+    ["['spec.paused']", /gives spec.paused, which is no JSON pointer/],
+    ["['/status/x']", /gives \/status\/x, which no copy takes/],
+    ["['/kind']", /which no copy takes to its edge, or each must/],
+    ["['/metadata/name']", /or each must/],
+    ["['/metadata/labels/federation.cellplane.io~1origin-cluster']", /or each must/],
+    ["['/spec/parts/0/name']", /is inside of a list/],
+    ['[1]', /gives what is no text/],
+    [`[${Array.from({ length: 33 }, () => "'/spec/a'").join(', ')}]`, /more than 32 fields/],
+  ] as const) {
+    const broken = saying(cel);
+    assert.equal(broken.retained(listed), undefined);
+    assert.match(broken.failure ?? '', why);
+  }
+});
+
 test("a project's kind is divided, judged and added up by its own rules, and what it needs follows", async () => {
   await using w = await world({ apis: { groups: ['*.com', 'example.com'] } });
   const { controlPlane, project } = w;
@@ -154,6 +180,7 @@ test("a project's kind is divided, judged and added up by its own rules, and wha
   ] as const) {
     const copy = await syncer.copy('example.com/v1', 'farms', 'farm');
     assert.deepEqual((copy['spec'] as { workers: unknown }).workers, { size });
+    assert.equal(copy.metadata.annotations?.[copyAnnotations.retainedFields], '["/spec/settings"]');
     await syncer.report('example.com/v1', 'farms', copy, { busy, secret: 'x' });
     await syncer.copy('v1', 'configmaps', 'config');
   }

@@ -1,3 +1,4 @@
+import { leadsThroughList, parseFieldPointer, retainedFieldsMax } from '#api/federation/retained-fields.ts';
 import {
   compileInterpreterRule,
   type InterpreterOperation,
@@ -15,6 +16,7 @@ import { parseQuantity, quantityNumber } from '#apimachinery/quantity.ts';
 import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import { demandOfClaim, type NodeDemand } from '../algorithm/node-demand.ts';
 import { type Dependency, dependencyResourceOfKind } from '../dependencies/dependency-table.ts';
+import { isReservedKey } from '../projection/strip.ts';
 
 /** Steps that one rule may take, as in Kubernetes' own limit for a call. */
 const costMax = 10_000_000;
@@ -122,6 +124,21 @@ export class Interpretation {
     return this.#ask('dependencyInterpretation', { object }, (list) => this.#dependenciesOf(list));
   }
 
+  /** JSON pointers to the fields that an edge keeps. */
+  retained(object: KubeObject): string[] | undefined {
+    return this.#ask('retention', { object }, (list) => {
+      if (!Array.isArray(list)) throw this.#error('retention', 'gives no list');
+      if (list.length > retainedFieldsMax)
+        throw this.#error('retention', `gives more than ${retainedFieldsMax} fields`);
+      return list.map((pointer) => {
+        if (typeof pointer !== 'string') throw this.#error('retention', 'gives what is no text');
+        const why = whyNotRetained(object, pointer);
+        if (why !== undefined) throw this.#error('retention', `gives ${pointer}, ${why}`);
+        return pointer;
+      });
+    });
+  }
+
   #dependenciesOf(list: JsonValue): Dependency[] {
     if (!Array.isArray(list)) throw this.#error('dependencyInterpretation', 'gives no list');
     return list.map((item): Dependency => {
@@ -187,6 +204,19 @@ export class Interpretation {
   #error(operation: InterpreterOperation, what: string): InterpretationError {
     return new InterpretationError(`ResourceInterpreterCustomization ${this.#name}: ${operation} ${what}`);
   }
+}
+
+function whyNotRetained(object: KubeObject, pointer: string): string | undefined {
+  const path = parseFieldPointer(pointer);
+  if (path === undefined) return 'which is no JSON pointer to a field, like /spec/paused';
+  const [root = '', map = '', key] = path;
+  const isMetadata = root === 'metadata';
+  const isContent = isMetadata
+    ? (map === 'labels' || map === 'annotations') && key !== undefined && !isReservedKey(key)
+    : root !== 'apiVersion' && root !== 'kind' && root !== 'status';
+  if (!isContent) return 'which no copy takes to its edge, or each must';
+  if (leadsThroughList(object, path)) return 'which is inside of a list: only the whole list can be kept';
+  return undefined;
 }
 
 /** RFC 7386; the target is left as it is. */

@@ -89,8 +89,9 @@ test('policy options become annotations', () => {
   const object: KubeObject = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', namespace: 'n' } };
   const copy = rendered(object, {
     resource: 'configmaps',
-    contract: { conflictResolution: 'Overwrite', orphan: true },
+    contract: { conflictResolution: 'Overwrite', orphan: true, retained: ['/data/a'] },
   });
+  assert.equal(copy.metadata.annotations?.[copyAnnotations.retainedFields], '["/data/a"]');
   assert.equal(copy.metadata.annotations?.[copyAnnotations.conflictResolution], 'Overwrite');
   assert.equal(copy.metadata.annotations?.[copyAnnotations.deletionPolicy], 'Orphan');
 });

@@ -69,6 +69,8 @@ export interface ContractOptions {
   readonly conflictResolution: 'Abort' | 'Overwrite';
   /** The edge object stays when the copy goes. */
   readonly orphan: boolean;
+  /** JSON pointers to fields that the edge keeps; default: none. */
+  readonly retained?: readonly string[] | undefined;
 }
 
 export interface CellView {
@@ -187,6 +189,8 @@ function finish(
   if (contract.conflictResolution === 'Overwrite')
     annotations[copyAnnotations.conflictResolution] = 'Overwrite';
   if (contract.orphan) annotations[copyAnnotations.deletionPolicy] = 'Orphan';
+  const { retained = [] } = contract;
+  if (retained.length > 0) annotations[copyAnnotations.retainedFields] = JSON.stringify(retained);
   const finalizers = [edgeFinalizer];
   const metadata: KubeObject['metadata'] =
     namespace === undefined
