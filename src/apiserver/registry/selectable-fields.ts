@@ -38,15 +38,29 @@ export function selectableFieldsOf(
   return values;
 }
 
+/**
+ * Under which label a field's value is stored. What two groups serve from one place has one set of labels, those of the group
+ * under whose name it lies: events are found by what they are about, whichever group they were written to
+ * (AddFieldLabelConversionFunc in Kubernetes' pkg/apis/events/v1/conversion.go).
+ */
+export function storedLabel(
+  label: string,
+  { selectableFields }: ResourceVersion,
+  { group, storedAs }: ResourceDefinition,
+): string {
+  return storedAs.group === group ? label : (selectableFields.get(label) ?? label);
+}
+
 function planOf(definition: ResourceDefinition): Selectable[] {
   const plan = new Map<string, Selectable>();
   for (const version of definition.versions) {
     for (const [label, path] of version.selectableFields) {
       if (label === 'metadata.name' || label === 'metadata.namespace') continue;
       const isStorage = version.version === definition.storageVersion;
-      if (plan.has(label) && !isStorage) continue;
-      plan.set(label, {
-        label,
+      const stored = storedLabel(label, version, definition);
+      if (plan.has(stored) && !isStorage) continue;
+      plan.set(stored, {
+        label: stored,
         path: path.replace(/^\./, ''),
         convert: isStorage ? undefined : version.fromStorage,
       });

@@ -61,7 +61,7 @@ test('addresses chosen by hand', async () => {
   );
   await assert.rejects(
     harness.post(services, service('b', { clusterIP: '192.168.0.1' })),
-    apiError('Invalid', /not in the valid range. The range of valid IPs is 10.0.0.0\/24/),
+    apiError('Invalid', /192\.168\.0\.1: the provided network does not match the current range$/),
   );
   const results = await Promise.allSettled(
     ['x', 'y', 'z'].map((name) => harness.post(services, service(name, { clusterIP: '10.0.0.9' }))),

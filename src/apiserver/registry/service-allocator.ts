@@ -361,9 +361,8 @@ function reservationValue(target: Target): Buffer {
 /** Why a service cannot have an address; undefined when it can. */
 function refusal(address: string, range: IpRange, isTaken: boolean): string | undefined {
   const failed = `failed to allocate IP ${address}`;
-  if (!range.contains(address)) {
-    return `${failed}: the provided IP (${address}) is not in the valid range. The range of valid IPs is ${range.text}`;
-  }
+  // ErrMismatchedNetwork: no ServiceCIDR has it (pkg/registry/core/service/ipallocator/cidrallocator.go getAllocator).
+  if (!range.contains(address)) return `${failed}: the provided network does not match the current range`;
   return isTaken ? `${failed}: provided IP is already allocated` : undefined;
 }
 

@@ -3,6 +3,7 @@ import { type FieldRequirement, parseFieldSelector } from '#apimachinery/field-s
 import { everything, type LabelSelector, parseLabelSelector } from '#apimachinery/label-selector.ts';
 import type { ServedResource } from '#apimachinery/scheme.ts';
 import type { CacheEntry } from '#storage/cached-storage.ts';
+import { storedLabel } from '../registry/selectable-fields.ts';
 import { headerOf } from '../registry/stored-object.ts';
 
 /** What a list or watch selects by, evaluated on keys and headers: no body is parsed for it (L5). */
@@ -27,7 +28,7 @@ export function parseSelection(labelText: string, fieldText: string, served: Ser
     if (!isSelectable(path, served)) throw notSelectable(path, served);
   }
   if (labels.empty && fields.length === 0) return all;
-  return new HeaderSelection(labels, fields);
+  return new HeaderSelection(labels, fields, served);
 }
 
 /** Kinds that can be selected by nothing but their name say what there is (runtime `DefaultMetaV1FieldSelectorConversion`). */
@@ -54,10 +55,16 @@ class HeaderSelection implements Selection {
   readonly #keyFields: readonly FieldRequirement[];
   readonly #headerFields: readonly FieldRequirement[];
 
-  constructor(labels: LabelSelector, fields: readonly FieldRequirement[]) {
+  constructor(
+    labels: LabelSelector,
+    fields: readonly FieldRequirement[],
+    { version, definition }: ServedResource,
+  ) {
     this.#labels = labels === everything || labels.empty ? undefined : labels;
     this.#keyFields = fields.filter(({ path }) => path.startsWith('metadata.name'));
-    this.#headerFields = fields.filter(({ path }) => !path.startsWith('metadata.name'));
+    this.#headerFields = fields
+      .filter(({ path }) => !path.startsWith('metadata.name'))
+      .map((field) => ({ ...field, path: storedLabel(field.path, version, definition) }));
     this.name = fields.find(({ path, operator }) => path === 'metadata.name' && operator === '=')?.value;
     const terms = fields.map(({ path, operator, value }) => JSON.stringify([path, operator, value])).sort();
     this.text = `${labels.toString()};${terms.join(',')}`;

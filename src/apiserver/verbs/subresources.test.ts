@@ -170,7 +170,23 @@ test('one store, two groups of events (O5); versions of different shape', async 
   const { object } = await harness.get(`${group}/e`);
   assert.equal(object.apiVersion, 'events.k8s.io/v1');
   assert.equal(object['note'], 'hello');
-  assert.deepEqual((await harness.list(`${core}?fieldSelector=involvedObject.name%3Dp`)).names, ['e']);
+  await harness.post(group, {
+    apiVersion: 'events.k8s.io/v1',
+    kind: 'Event',
+    metadata: { name: 'f' },
+    regarding: { kind: 'Pod', name: 'p', namespace: 'default' },
+    ...{ reason: 'Tried', type: 'Warning', action: 'Try', eventTime: '2026-01-01T00:00:00.000000Z' },
+    ...{ reportingController: 'example.com/c', reportingInstance: 'c-0' },
+  });
+  // Whichever group an event was written to, it is found in either.
+  const found = async (at: string, selector: string) =>
+    (await harness.list(`${at}?fieldSelector=${encodeURIComponent(selector)}`)).names;
+  assert.deepEqual(await found(core, 'involvedObject.name=p'), ['e', 'f']);
+  assert.deepEqual(await found(core, 'involvedObject.name=p,type=Warning,source=example.com/c'), ['f']);
+  assert.deepEqual(await found(core, 'reportingComponent='), ['e']);
+  assert.deepEqual(await found(group, 'regarding.kind=Pod'), ['e', 'f']);
+  assert.deepEqual(await found(group, 'regarding.name=p,reason=Test'), ['e']);
+  assert.deepEqual(await found(group, 'reportingController!=example.com/c'), ['e']);
   const autoscalers = '/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers';
   const made = await harness.post(autoscalers, {
     apiVersion: 'autoscaling/v1',

@@ -26,6 +26,10 @@ import { completeStatus } from './zero-status.ts';
 
 const crds = 'customresourcedefinitions.apiextensions.k8s.io';
 
+const sourceOf = (event: KubeObject): JsonObject => ({
+  source: textAt(event, 'source', 'component') || textAt(event, 'reportingComponent'),
+});
+
 /** Selectable values that are no plain path: what is absent reads as its zero (ToSelectableFields of each kind). */
 const fields: { readonly [groupResource: string]: (object: KubeObject) => JsonObject } = {
   pods: (pod) => ({ 'spec.hostNetwork': String(booleanAt(pod, 'spec', 'hostNetwork') ?? false) }),
@@ -35,9 +39,8 @@ const fields: { readonly [groupResource: string]: (object: KubeObject) => JsonOb
   }),
   'replicasets.apps': (set) => ({ 'status.replicas': String(numberAt(set, 'status', 'replicas') ?? 0) }),
   'jobs.batch': (job) => ({ 'status.successful': String(numberAt(job, 'status', 'succeeded') ?? 0) }),
-  events: (event) => ({
-    source: textAt(event, 'source', 'component') || textAt(event, 'reportingComponent'),
-  }),
+  events: sourceOf,
+  'events.events.k8s.io': sourceOf,
 };
 
 const rules: { readonly [groupResource: string]: Rule } = {
