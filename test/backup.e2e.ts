@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -116,6 +116,24 @@ describe('backup and restore', () => {
       await through(['backup', '-', '--data-dir', at('copy')], ['restore', '-', '--data-dir', at('piped')]);
       await cp(path.join(at('origin'), 'pki'), path.join(at('piped'), 'pki'), { recursive: true });
       assert.equal(await readBack(at('piped'), []), uid);
+    });
+
+    await t.test('a file that is there is replaced when that is asked for', async () => {
+      const same = ['backup', at('kept.backup'), '--data-dir', at('copy')];
+      await cellplane(...same);
+      const before = await stat(at('kept.backup'));
+      await assert.rejects(cellplane(...same), /is there already: give another name, or --overwrite/);
+      assert.equal((await stat(at('kept.backup'))).ino, before.ino, 'it is left as it is');
+      assert.match(await cellplane(...same, '--overwrite'), /\d+ objects/);
+      assert.notEqual((await stat(at('kept.backup'))).ino, before.ino);
+      assert.deepEqual(
+        (await readdir(at('.'))).filter((name) => name.endsWith('.partial')),
+        [],
+      );
+      await assert.rejects(
+        cellplane('backup', at('copy'), '--data-dir', at('copy'), '--overwrite'),
+        /is no file/,
+      );
     });
 
     await t.test('and from there into etcd', { skip: skipWithoutEtcd }, async () => {

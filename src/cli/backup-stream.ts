@@ -1,4 +1,5 @@
-import { open } from 'node:fs/promises';
+import { link, lstat, open, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
 import type { Writable } from 'node:stream';
 import { decodeBackup } from '#storage/backup/backup-format.ts';
 import type { KeyProgress } from '#storage/backup/write-backup.ts';
@@ -52,6 +53,43 @@ export async function toFile(
   } finally {
     await target.close();
   }
+}
+
+/** Throws where something has that name already: told before anything is asked for. */
+export async function mayBecome(file: string, overwrite: boolean): Promise<void> {
+  const found = await lstat(file).catch(() => undefined);
+  if (found === undefined || (overwrite && found.isFile())) return;
+  throw found.isFile() ? isThere(file) : new UsageError(`${file} is there and is no file`);
+}
+
+/** The written file gets its name, which is on disk when this resolves. Never over another unless told so. */
+export async function nameFile(written: string, file: string, overwrite: boolean): Promise<void> {
+  if (overwrite) await rename(written, file);
+  else await nameNew(written, file);
+  const folder = await open(path.dirname(path.resolve(file)), 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** By a link, which unlike a new name replaces nothing that came meanwhile. */
+async function nameNew(written: string, file: string): Promise<void> {
+  try {
+    await link(written, file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw isThere(file);
+    // A file system without links.
+    await mayBecome(file, false);
+    await rename(written, file);
+    return;
+  }
+  await rm(written);
+}
+
+function isThere(file: string): UsageError {
+  return new UsageError(`${file} is there already: give another name, or --overwrite`);
 }
 
 /** Writes to a stream at the pace of whoever reads it. Rejects when nobody does any more. */

@@ -1,11 +1,11 @@
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import https from 'node:https';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { Command } from 'commander';
 import { type ServerConnection, tlsOptions } from '#client/remote/connection.ts';
 import { writeBackup } from '#storage/backup/write-backup.ts';
-import { passBackup, toFile, toStream } from '../backup-stream.ts';
+import { mayBecome, nameFile, passBackup, toFile, toStream } from '../backup-stream.ts';
 import { openStorage } from '../compose.ts';
 import { confirmEtcd } from '../confirm-etcd.ts';
 import { type ConnectSettings, federationConnection, withKubeconfig } from '../connect.ts';
@@ -18,6 +18,10 @@ import { type StorageFlags, storageSettings, withStorageFlags } from '../storage
 
 interface Place extends StorageFlags, LogSettings {
   readonly dataDir?: string;
+}
+
+interface BackupSettings extends Place, ConnectSettings {
+  readonly overwrite?: boolean;
 }
 
 interface RestoreSettings extends Place {
@@ -33,10 +37,13 @@ export function backupCommand(): Command {
     )
     .argument('<file>', 'where to write to (-: standard output); holds the Secrets of all workspaces')
     .addOption(setting('--data-dir <folder>', 'data folder of an API server that does not run'))
-    .action(async (file: string, settings: Place & ConnectSettings) => {
+    .option('--overwrite', 'replace a file of that name, once the new one is whole')
+    .action(async (file: string, settings: BackupSettings) => {
       const progress = new Progress();
       const onProgress = (done: number, total: number | undefined) => progress.report('backup', done, total);
+      const { overwrite = false } = settings;
       try {
+        if (file !== '-') await mayBecome(file, overwrite);
         const source = await backupOf(settings);
         if (file === '-') {
           const keys = await passBackup(source, toStream(process.stdout), onProgress);
@@ -47,7 +54,7 @@ export function backupCommand(): Command {
         const partial = `${file}.partial`;
         try {
           const keys = await toFile(partial, (write) => passBackup(source, write, onProgress));
-          await rename(partial, file);
+          await nameFile(partial, file, overwrite);
           progress.end();
           process.stdout.write(`${file}: ${keys} objects\n`);
         } catch (error) {
