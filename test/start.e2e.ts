@@ -7,11 +7,12 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
+import { workspacesGvr } from '#api/tenancy/workspace.ts';
 import type { KubeList } from '#apimachinery/object.ts';
 import { loadKubeconfig } from '#client/kubeconfig.ts';
 import { RemoteClient } from '#client/remote/remote-client.ts';
 import { patient } from './harness/patient.ts';
-import { startCellplane, temporaryFolder } from './harness/processes.ts';
+import { adminConnection, startCellplane, temporaryFolder } from './harness/processes.ts';
 import { until } from './harness/until.ts';
 
 const entry = path.resolve('bin/cellplane.js');
@@ -226,6 +227,22 @@ describe('cellplane start', { timeout: 600_000 }, () => {
     assert.equal(workspace('create', 'root:acme', '--type', 'organization').code, 0);
     assert.equal(workspace('create', 'root:acme:shop', '--type', 'project').code, 0);
     assert.equal(workspace('create', 'root:acme:shop', '--ignore-existing').code, 0);
+    const kind = { apiVersion: 'tenancy.kcp.io/v1alpha1', kind: 'WorkspaceType', metadata: { name: 'slow' } };
+    const types = { cluster: 'root', gvr: { ...workspacesGvr, resource: 'workspacetypes' } };
+    const options = { userAgent: 'cellplane-test', limits: patient };
+    const client = new RemoteClient(await adminConnection(folder.path), options);
+    await client.create(types, { ...kind, spec: { initializer: true } });
+    await client.close();
+    const slow = ['create', 'root:acme:slow', '--type', 'root:slow'] as const;
+    const late = workspace(...slow, '--timeout', '300ms');
+    assert.deepEqual([late.code, late.stdout], [1, '']);
+    assert.match(
+      late.stderr,
+      /slow is there, and not ready in time: it is Initializing, waits for root:slow\n$/,
+    );
+    assert.match(workspace(...slow, '--ignore-existing', '--wait=false').stdout, /exists\n$/);
+    assert.match(workspace(...slow, '--wait=maybe').stderr, /must be true or false/);
+    assert.equal(workspace('delete', 'root:acme:slow').code, 0);
     assert.match(
       workspace('list', 'root:acme').stdout,
       /^NAME +TYPE +PHASE +URL\nshop +project +Ready +https:.*\n$/,

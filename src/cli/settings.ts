@@ -95,6 +95,11 @@ export function parsePositive(text: string): number {
   return Number(text);
 }
 
+export function parseBoolean(text: string): boolean {
+  if (text !== 'true' && text !== 'false') throw new InvalidArgumentError('must be true or false');
+  return text === 'true';
+}
+
 /** At least 0. */
 export function parseCount(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('must be a whole number of at least 0');

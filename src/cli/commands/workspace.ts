@@ -1,14 +1,16 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { workspacesGvr } from '#api/tenancy/workspace.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
+import { systemClock } from '#apimachinery/clock.ts';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import { type ConnectSettings, withFederationClient, withKubeconfig } from '../connect.ts';
 import { formatted, listOf, type OutputSettings, withOutput } from '../output.ts';
 import { UsageError } from '../run-command.ts';
-import { parseWorkspacePath, withConfigFile } from '../settings.ts';
+import { parseBoolean, parseWorkspacePath, timeoutOption, withConfigFile } from '../settings.ts';
 import { formatTable } from '../table.ts';
+import { waitUntilReady } from './workspace-ready.ts';
 
 export function workspaceCommand(): Command {
   return new Command('workspace')
@@ -27,6 +29,14 @@ function splitPath(workspacePath: string): { readonly parent: string; readonly n
   return { parent: workspacePath.slice(0, at), name: workspacePath.slice(at + 1) };
 }
 
+interface CreateSettings extends ConnectSettings {
+  readonly type: string;
+  readonly ignoreExisting?: boolean;
+  readonly wait: boolean;
+  /** Milliseconds. */
+  readonly timeout: number;
+}
+
 function createCommand(): Command {
   const command = new Command('create')
     .description('create a workspace')
@@ -37,39 +47,56 @@ function createCommand(): Command {
       'universal',
     )
     .option('--ignore-existing', 'succeed when it exists already')
-    .action(
-      async (
-        workspacePath: string,
-        settings: ConnectSettings & { type: string; ignoreExisting?: boolean },
-      ) => {
-        const { parent, name } = splitPath(workspacePath);
-        const at = settings.type.lastIndexOf(':');
-        const type =
-          at < 0
-            ? { name: settings.type, path: 'root' }
-            : { name: settings.type.slice(at + 1), path: settings.type.slice(0, at) };
-        await withFederationClient(settings, async (federationClient) => {
-          try {
-            const created = await federationClient.create(
-              { cluster: parent, gvr: workspacesGvr },
-              {
-                apiVersion: 'tenancy.kcp.io/v1alpha1',
-                kind: 'Workspace',
-                metadata: { name },
-                spec: { type },
-              },
-            );
-            process.stdout.write(`workspace ${workspacePath} created: ${textAt(created, 'spec', 'URL')}\n`);
-          } catch (error) {
-            if (settings.ignoreExisting !== true || !isApiError(error, 'AlreadyExists')) {
-              throw servesNoWorkspaces(error) ? takesNone(parent) : error;
-            }
-            process.stdout.write(`workspace ${workspacePath} exists\n`);
-          }
-        });
-      },
-    );
+    .addOption(
+      new Option('--wait <true|false>', 'until it is ready to be used; fails when the time is over')
+        .argParser(parseBoolean)
+        .default(true),
+    )
+    .addOption(timeoutOption('how long to wait', '1m'))
+    .action(async (workspacePath: string, settings: CreateSettings) => {
+      const { parent, name } = splitPath(workspacePath);
+      await withFederationClient(settings, async (federationClient) => {
+        const made = await create(federationClient, { parent, name }, settings);
+        if (settings.wait) {
+          const options = { timeoutMs: settings.timeout, clock: systemClock };
+          const why = await waitUntilReady(federationClient, { parent, name }, options).catch((error) => {
+            // Who may only make them is not told how they are.
+            if (isApiError(error, 'Forbidden')) return undefined;
+            throw error;
+          });
+          if (why !== undefined)
+            throw new UsageError(`workspace ${workspacePath} is there, and not ready in time: it ${why}`);
+        }
+        process.stdout.write(
+          made === undefined
+            ? `workspace ${workspacePath} exists\n`
+            : `workspace ${workspacePath} created: ${textAt(made, 'spec', 'URL')}\n`,
+        );
+      });
+    });
   return withConfigFile(withKubeconfig(command));
+}
+
+/** Undefined: it exists, and may. */
+async function create(
+  federationClient: KubeClient,
+  { parent, name }: { readonly parent: string; readonly name: string },
+  settings: CreateSettings,
+): Promise<KubeObject | undefined> {
+  const at = settings.type.lastIndexOf(':');
+  const type =
+    at < 0
+      ? { name: settings.type, path: 'root' }
+      : { name: settings.type.slice(at + 1), path: settings.type.slice(0, at) };
+  try {
+    return await federationClient.create(
+      { cluster: parent, gvr: workspacesGvr },
+      { apiVersion: 'tenancy.kcp.io/v1alpha1', kind: 'Workspace', metadata: { name }, spec: { type } },
+    );
+  } catch (error) {
+    if (settings.ignoreExisting === true && isApiError(error, 'AlreadyExists')) return undefined;
+    throw servesNoWorkspaces(error) ? takesNone(parent) : error;
+  }
 }
 
 function listCommand(): Command {
