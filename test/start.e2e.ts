@@ -120,6 +120,33 @@ describe('cellplane start', { timeout: 600_000 }, () => {
     });
   }
 
+  test('a part whose parent is gone before it begins ends', async () => {
+    await using folder = await temporaryFolder();
+    const child = spawn(process.execPath, [entry, 'edge', '--data-dir', folder.path, '--port', '0'], {
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      env: { ...process.env, CELLPLANE_SUPERVISED: '1' },
+    });
+    const ended = new Promise<NodeJS.Signals | null>((resolve) =>
+      child.once('exit', (_, how) => resolve(how)),
+    );
+    child.disconnect();
+    assert.equal(await ended, 'SIGTERM');
+  });
+
+  test('a server says that it has stopped, and ends where nobody reads what it says', async () => {
+    await using folder = await temporaryFolder();
+    const args = ['apiserver', '--data-dir', folder.path, '--port', '0'];
+    await using server = await startCellplane(args);
+    assert.equal(await server.stop(), 0);
+    assert.match(server.output(), /"msg":"API server stopped"\}\n$/);
+    const unread = spawn(process.execPath, [entry, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = new Promise<number | null>((resolve) => unread.once('exit', resolve));
+    await new Promise((resolve) => unread.stdout.once('data', resolve));
+    unread.stdout.destroy();
+    unread.kill('SIGTERM');
+    assert.equal(await ended, 0);
+  });
+
   test('a part that cannot stop cleanly says so and ends all the same', async () => {
     await using folder = await temporaryFolder();
     const data = path.join(folder.path, 'data');

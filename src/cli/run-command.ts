@@ -36,6 +36,8 @@ export async function runUntilStopped(
     process.on('SIGINT', () => {});
     // Also told when this process itself leaves the channel, at its end.
     process.once('disconnect', () => asked.abort());
+    // Gone before anybody listened.
+    if (!process.connected) asked.abort();
   } else process.on('SIGINT', ask);
   try {
     const running = await startUnlessAsked(start, cancelStart, asked.signal);

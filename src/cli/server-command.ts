@@ -94,6 +94,12 @@ async function serve(name: string, mode: 'federation' | 'edge', settings: Server
       logger,
     });
     logger.info({ url: server.url, kubeconfig: server.adminKubeconfig }, 'API server is ready');
-    return server;
+    return {
+      port: server.port,
+      stop: async () => {
+        await server.stop();
+        logger.info({}, 'API server stopped');
+      },
+    };
   });
 }
