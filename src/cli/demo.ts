@@ -21,6 +21,8 @@ export const demoCells: readonly DemoCell[] = [
 ];
 
 const fieldManager = 'cellplane-start';
+/** `spec.provider` of the cells whose edges run nothing. */
+export const demoProvider = 'demo';
 
 export interface DemoProject {
   readonly organization: string;
@@ -79,7 +81,7 @@ export async function ensureCell(
         secretRef: cellSecretRef(cell.name),
         pop: cell.pop,
         region: cell.region,
-        provider: 'demo',
+        provider: demoProvider,
         federator: { name: cell.federator },
         apis: { groups: ['gateway.networking.k8s.io'] },
       },

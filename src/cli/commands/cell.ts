@@ -14,7 +14,7 @@ import { UsageError } from '../run-command.ts';
 import { timeoutOption, withConfigFile } from '../settings.ts';
 
 import { joinCommand, unjoinCommand } from './cell-join.ts';
-import { waitUntilDrained } from './drain-progress.ts';
+import { waitUntilDrained, whenObjectsLeave } from './drain-progress.ts';
 
 const ownTaints: ReadonlySet<string> = new Set(Object.values(cellTaints));
 const taintTriesMax = 20;
@@ -71,11 +71,14 @@ function drainCommand(): Command {
     .description('let no new work onto a cell, and take away what it has')
     .argument('<name>', 'name of the cell')
     .option('--wait', 'until nothing is left; fails with what is, when the time is over')
-    .addOption(timeoutOption('how long to wait', '10m'))
+    // Longer than the grace period, after which what is not healthy elsewhere leaves all the same.
+    .addOption(timeoutOption('how long to wait', '15m'))
     .action(async (name: string, settings: DrainSettings) => {
       await withFederationClient(settings, async (federationClient) => {
         await setTaints(federationClient, name, ['cordon', 'drain']);
-        process.stdout.write(`cell ${name} is being drained\n`);
+        const ref = { cluster: cellsWorkspacePath, gvr: cellsGvr, name };
+        const cell = (await federationClient.get(ref)) as Cell;
+        process.stdout.write(`cell ${name} is being drained: ${whenObjectsLeave(cell)}\n`);
         if (settings.wait !== true) return;
         const left = await waitUntilDrained(federationClient, name, {
           timeoutMs: settings.timeout,

@@ -4,7 +4,7 @@ import { copyAnnotations } from '#api/federation/copy-contract.ts';
 import { systemClock } from '#apimachinery/clock.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
-import { waitUntilDrained } from './drain-progress.ts';
+import { waitUntilDrained, whenObjectsLeave } from './drain-progress.ts';
 
 const copy = (resource: string, name: string): KubeObject => ({
   apiVersion: 'v1',
@@ -36,4 +36,10 @@ test('a drain is over when only namespaces and definitions are left, and tells w
   assert.deepEqual(await waitUntilDrained(stuck, 'a', { ...options, timeoutMs: 0 }), [
     'deployments shop/web',
   ]);
+});
+
+test('who drains a cell is told when its objects leave, and that nothing becomes healthy where no pods run', () => {
+  const cell = { apiVersion: 'v1', kind: 'Cell', metadata: {} };
+  assert.match(whenObjectsLeave(cell), /healthy there, after ten minutes in any case$/);
+  assert.match(whenObjectsLeave({ ...cell, spec: { provider: 'demo' } }), /no pods run at the edges/);
 });

@@ -1,3 +1,4 @@
+import type { Cell } from '#api/federation/cell.ts';
 import { copiesGvr } from '#api/federation/copy.ts';
 import { copyAnnotations } from '#api/federation/copy-contract.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
@@ -5,11 +6,20 @@ import type { Clock } from '#apimachinery/clock.ts';
 import { sleep } from '#apimachinery/clock.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
+import { demoProvider } from '../demo.ts';
 
 /** Resources of which nothing is withdrawn while the cell is there. */
 const staying: ReadonlySet<string> = new Set(['namespaces', 'customresourcedefinitions']);
 const lookEveryMs = 1_000;
 const namedMax = 10;
+
+/** Who drains a cell is to know what it waits for. */
+export function whenObjectsLeave({ spec }: Cell): string {
+  const leaving = 'what has another place leaves when it is healthy there, after ten minutes in any case';
+  return spec?.provider === demoProvider
+    ? `${leaving} (no pods run at the edges of cellplane start: workloads take that long, unless you write their status)`
+    : leaving;
+}
 
 /**
  * Waits until nothing but namespaces, and definitions, which belong to the cell, lies in a cell's workspace, telling how many
