@@ -16,6 +16,7 @@ const settled: readonly { readonly resource: string; readonly path: string }[] =
   { resource: 'persistentvolumeclaims', path: 'f:spec.f:dataSourceRef' },
   { resource: 'persistentvolumes', path: 'f:status.f:lastPhaseTransitionTime' },
   { resource: 'nodes', path: 'f:spec.f:configSource' },
+  { resource: 'nodes', path: 'f:status.f:config' },
   { resource: 'csidrivers', path: 'f:spec.f:preventPodSchedulingIfMissing' },
   { resource: 'pods', path: 'f:status.f:nodeAllocatableResourceClaimStatuses' },
   { resource: 'daemonsets', path: 'f:metadata.f:annotations.f:deprecated.daemonset.template.generation' },

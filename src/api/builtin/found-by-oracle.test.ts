@@ -62,3 +62,21 @@ test('two sources of a claim that differ are told with an empty value (C11)', ()
     ['spec: Invalid value: {}: must match dataSourceRef'],
   );
 });
+
+// SetObjectDefaults_Pod (pkg/apis/core/v1/zz_generated.defaults.go) rounds each ResourceList up to thousandths.
+test('amounts in the status of a pod are rounded as those in its spec (C11)', () => {
+  const amounts = () => ({ cpu: '0.0001' });
+  const held = () => ({
+    allocatedResources: amounts(),
+    resources: { limits: amounts(), requests: amounts() },
+  });
+  const states = ['initContainerStatuses', 'containerStatuses', 'ephemeralContainerStatuses'];
+  const status = { ...held(), ...Object.fromEntries(states.map((field) => [field, [held()]])) };
+  const pod = variant('Pod', { status }) as KubeObject;
+  builtinDefinitions()
+    .find(({ group, kind }) => group === '' && kind === 'Pod')
+    ?.strategy.defaults?.(pod, 'v1');
+  const told = JSON.stringify(pod['status']);
+  assert.equal(told.match(/"cpu":"1m"/g)?.length, 12);
+  assert.doesNotMatch(told, /100u|0\.0001/);
+});

@@ -98,6 +98,11 @@ const emptyIsSaid: { readonly [type: string]: readonly string[] } = {
   DeviceAttribute: ['bools', 'ints', 'strings', 'versions'],
   HPAScalingRules: ['policies'],
 };
+/** The same of a field's struct, where it stands in that field alone: elsewhere what is empty is left out. */
+const emptyIsSaidIn: { readonly [field: string]: readonly string[] } = {
+  'EphemeralContainer.resources': ['claims', 'limits', 'requests'],
+  'PodSpec.resources': ['claims'],
+};
 
 /** Plan of a named type, undefined when there is nothing to do in it or below it. */
 const plans = new Map<string, StructPlan | undefined>();
@@ -118,6 +123,17 @@ function planOf(path: string): Plan | undefined {
   }
   const plan = new StructPlan();
   open.set(path, plan);
+  fill(plan, type, nameOf(path), emptyIsSaid[nameOf(path)] ?? []);
+  open.delete(path);
+  const useful = plan.fields.size > 0 || plan.zeros.length > 0 ? plan : undefined;
+  plans.set(path, useful);
+  return useful;
+}
+
+const nameOf = (path: string) => path.slice(path.lastIndexOf('.') + 1);
+
+/** `kept`: fields of the type that stay when they are empty. */
+function fill(plan: StructPlan, type: CatalogueType, name: string, kept: readonly string[]): void {
   const pointers = new Set(type.rp);
   for (const field of type.r ?? []) {
     const zero = pointers.has(field) ? undefined : zeroOf(expressionOf(type, field));
@@ -128,16 +144,22 @@ function planOf(path: string): Plan | undefined {
     if (zero !== undefined) plan.zeros.push({ field, make: zero });
   }
   const omitted = new Set(type.z);
-  for (const field of emptyIsSaid[path.slice(path.lastIndexOf('.') + 1)] ?? []) omitted.delete(field);
+  for (const field of kept) omitted.delete(field);
   for (const field in type.p) {
-    const below = expressionPlan(expressionOf(type, field));
+    const below = fieldPlan(`${name}.${field}`, expressionOf(type, field));
     const dropped = omitted.has(field);
     if (below !== undefined || dropped) plan.fields.set(field, { below, dropped });
   }
-  open.delete(path);
-  const useful = plan.fields.size > 0 || plan.zeros.length > 0 ? plan : undefined;
-  plans.set(path, useful);
-  return useful;
+}
+
+function fieldPlan(field: string, expression: TypeExpression): Plan | undefined {
+  const kept = emptyIsSaidIn[field];
+  const path = expression.slice(1);
+  const type = kept === undefined ? undefined : catalogueType(path);
+  if (kept === undefined || type === undefined) return expressionPlan(expression);
+  const plan = new StructPlan();
+  fill(plan, type, nameOf(path), kept);
+  return plan;
 }
 
 /** A schema, or several, or a plain value (json-schema-unions.ts). */

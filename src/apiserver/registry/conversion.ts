@@ -64,6 +64,13 @@ export function servedApiVersion(served: ServedResource): string {
 /** Written as given, neither coerced nor defaulted: reads shall do neither. */
 export const untouchedMark = '-';
 
+/** An object of a built-in kind as it reads after it was stored, where its version has another shape; else the object itself. */
+export function throughStorage({ definition, version }: ServedResource, object: KubeObject): KubeObject {
+  const { toStorage, fromStorage } = version;
+  if (definition.origin !== 'builtin' || toStorage === undefined || fromStorage === undefined) return object;
+  return fromStorage(toStorage(object));
+}
+
 /** The object in its storage version; the argument may become part of the result and is no longer the caller's. */
 export function toStorageVersion(object: KubeObject, served: ServedResource): KubeObject {
   const plan = planOf(served.definition, served.version);

@@ -11,7 +11,7 @@ import { checkIdentity, isRevision, revisionOfNew } from './check-identity.ts';
 import { cloneObject } from './clone-object.ts';
 import { coerceToSchema } from './coercion.ts';
 import { confirmed } from './confirmed-write.ts';
-import { isReshaped, isStoredOtherwise, servedObjectOf } from './conversion.ts';
+import { isReshaped, isStoredOtherwise, servedObjectOf, throughStorage } from './conversion.ts';
 import {
   checkPreconditions,
   type DeletionOptions,
@@ -338,7 +338,9 @@ export class Registry {
     if (carriesClusterAnnotation(target.workspace)) stripClusterAnnotation(proposed);
     let object = prepareForUpdate(proposed, old, target, subresource);
     this.#allocations.prepareForUpdate(target, object, old);
-    const tracking = options.track === undefined ? object : options.track(object, old);
+    // What a version says twice is settled before who owns it is: kube-apiserver converts what it decodes.
+    const tracking =
+      options.track === undefined ? object : options.track(throughStorage(target.served, object), old);
     object = tracking instanceof Promise ? await tracking : tracking;
     if (admission?.mutates('UPDATE', object, old) === true) {
       object = cloneObject(object);
@@ -430,10 +432,8 @@ export class Registry {
   /** What a write would leave of it (KUBERNETES.md R7). */
   #asStored(target: Target, object: KubeObject): KubeObject {
     const { workspace, served } = target;
-    const { toStorage, fromStorage } = served.version;
-    if (served.definition.origin === 'builtin' && toStorage !== undefined && fromStorage !== undefined) {
-      return fromStorage(toStorage(object));
-    }
+    const converted = throughStorage(served, object);
+    if (converted !== object) return converted;
     if (!isReshaped(served) || served.definition.conversion !== undefined) return object;
     if (isInert(workspace, served.definition)) return object;
     const value = encodeObject(target, object);

@@ -210,6 +210,25 @@ test('one store, two groups of events (O5); versions of different shape', async 
     made.object.metadata.resourceVersion,
     'C5 across conversion',
   );
+  // Older metrics than the field stand in an annotation, which counts: who writes the field changes nothing, and owns nothing.
+  const status = (manager: string, usage: number) =>
+    harness.patch(`${autoscalers}/h/status?fieldManager=${manager}`, 'merge', {
+      status: { currentReplicas: 1, desiredReplicas: 1, currentCPUUtilizationPercentage: usage },
+      metadata: { labels: { by: manager } },
+    });
+  const metrics = [
+    { type: 'Resource', resource: { name: 'cpu', currentAverageUtilization: 7, currentAverageValue: '0' } },
+  ];
+  await harness.patch(`${autoscalers}/h`, 'merge', {
+    metadata: { annotations: { 'autoscaling.alpha.kubernetes.io/current-metrics': JSON.stringify(metrics) } },
+  });
+  await status('first', 7);
+  const second = await status('second', 65_536);
+  assert.equal((second.object['status'] as JsonObject)['currentCPUUtilizationPercentage'], 7);
+  const owners = (second.object.metadata.managedFields ?? [])
+    .filter(({ fieldsV1 }) => JSON.stringify(fieldsV1).includes('currentCPUUtilizationPercentage'))
+    .map(({ manager }) => manager);
+  assert.deepEqual(owners, ['first']);
 });
 
 test('what a kubelet would answer is told apart from what is nowhere (C10)', async () => {

@@ -50,6 +50,19 @@ export function defaultPod(pod: JsonObject): void {
   defaultPodResources(spec);
   defaultTo(spec, 'enableServiceLinks', true);
   defaultPodSpec(spec);
+  roundStatus(objectOf(pod, 'status'));
+}
+
+/** Amounts in a status, as SetObjectDefaults_Pod has them. */
+function roundStatus(status: JsonObject | undefined): void {
+  if (status === undefined) return;
+  const states = ['initContainerStatuses', 'containerStatuses', 'ephemeralContainerStatuses'];
+  for (const holder of [status, ...states.flatMap((field) => [...objectsIn(status, field)])]) {
+    roundResources(objectOf(holder, 'allocatedResources'));
+    const resources = objectOf(holder, 'resources');
+    roundResources(objectOf(resources, 'limits'));
+    roundResources(objectOf(resources, 'requests'));
+  }
 }
 
 function defaultContainer(container: JsonObject): void {

@@ -168,7 +168,8 @@ function checkPodResources(
     errors.push(forbiddenField(path, 'may not be set for a windows pod'));
     return;
   }
-  if (objectsAt(resources, 'claims').length > 0) {
+  // An empty list is one, too.
+  if (Array.isArray(resources['claims'])) {
     errors.push(forbiddenField(`${path}.claims`, 'claims may not be set for Resources at pod-level'));
   }
   checkRequirements(errors, path, resources, claims, true);
