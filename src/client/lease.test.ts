@@ -220,3 +220,71 @@ test('a lease that is renewed after its time was lost meanwhile, and whoever ask
   await until('it is renewed again', () => asked === 2);
   await holder.stop();
 });
+
+/** As a ManualClock, with a wall clock that can be set beside. */
+class SetClock extends ManualClock {
+  setByMs = 0;
+
+  override now(): number {
+    return super.now() + this.setByMs;
+  }
+}
+
+test('a clock that is set neither prolongs a lease that is not renewed nor ends one that is', async () => {
+  const store = new LeaseStore();
+  const clock = new SetClock();
+  let isAway = false;
+  const holder = new LeaseHolder({
+    client: {
+      ...store.client,
+      get: (ref, options) =>
+        isAway ? Promise.reject(new ApiError('ServiceUnavailable', 'away')) : store.client.get(ref, options),
+    },
+    lease,
+    identity: 'me',
+    clock,
+    logger: silentLogger,
+    durationMs: 10_000,
+    renewIntervalMs: 2_000,
+  });
+  holder.start();
+  await until('it is held', () => holder.held);
+  clock.setByMs = 600_000;
+  assert.equal(holder.held, true);
+  await clock.advanceAsync(2_000);
+  clock.setByMs = -600_000;
+  isAway = true;
+  await clock.advanceAsync(11_000, 500);
+  assert.equal(holder.held, false);
+  await holder.stop();
+});
+
+test('the lease of another is taken no sooner and no later because a clock is set', async () => {
+  for (const setByMs of [600_000, -600_000]) {
+    const store = new LeaseStore();
+    store.put({
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { name: 'one' },
+      spec: { holderIdentity: 'other', leaseDurationSeconds: 10, renewTime: '2026-01-01T00:00:00.000000Z' },
+    });
+    const clock = new SetClock();
+    const holder = new LeaseHolder({
+      client: store.client,
+      lease,
+      identity: 'me',
+      clock,
+      logger: silentLogger,
+      durationMs: 10_000,
+      renewIntervalMs: 1_000,
+    });
+    holder.start();
+    await clock.advanceAsync(2_000, 500);
+    clock.setByMs = setByMs;
+    await clock.advanceAsync(6_000, 500);
+    assert.equal(store.holder, 'other');
+    await clock.advanceAsync(5_000, 500);
+    assert.equal(store.holder, 'me');
+    await holder.stop();
+  }
+});

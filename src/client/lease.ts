@@ -29,7 +29,7 @@ const giveUpTriesMax = 3;
 /**
  * Holds one coordination/v1 Lease, as client-go's leader election does: taken when absent, expired or given up, renewed
  * by compare-and-swap, given up at stop. Expiry is judged by the time that *we* have seen the same record, never by
- * comparing clocks of two machines.
+ * comparing clocks of two machines, nor by one that is set.
  */
 export class LeaseHolder {
   readonly #options: LeaseOptions;
@@ -46,7 +46,7 @@ export class LeaseHolder {
 
   /** True while the lease is ours and was renewed within its duration by our own clock. */
   get held(): boolean {
-    return this.#held && this.#options.clock.now() - this.#renewedAtMs < this.#options.durationMs;
+    return this.#held && this.#options.clock.monotonic() - this.#renewedAtMs < this.#options.durationMs;
   }
 
   /** Told of every change from held to lost and back, late ones too: a lease renewed after its time was lost. Returns how to unsubscribe. */
@@ -136,12 +136,12 @@ export class LeaseHolder {
     const holder = spec['holderIdentity'];
     if (holder !== identity && holder !== undefined && holder !== '') {
       const record = `${String(holder)} ${String(spec['renewTime'])} ${String(spec['leaseTransitions'])}`;
-      if (this.#observed?.record !== record) this.#observed = { record, sinceMs: clock.now() };
+      if (this.#observed?.record !== record) this.#observed = { record, sinceMs: clock.monotonic() };
       const theirsMs = Number(spec['leaseDurationSeconds'] ?? 0) * 1_000;
-      if (clock.now() - this.#observed.sinceMs < theirsMs) return undefined;
+      if (clock.monotonic() - this.#observed.sinceMs < theirsMs) return undefined;
     }
-    const askedMs = clock.now();
-    const now = microTime(askedMs);
+    const askedMs = clock.monotonic();
+    const now = microTime(clock.now());
     const taken = holder !== identity;
     present['spec'] = {
       ...spec,
@@ -161,8 +161,8 @@ export class LeaseHolder {
 
   async #create(signal: AbortSignal, timeoutMs: number): Promise<number | undefined> {
     const { client, lease, identity, clock, durationMs, labels } = this.#options;
-    const askedMs = clock.now();
-    const now = microTime(askedMs);
+    const askedMs = clock.monotonic();
+    const now = microTime(clock.now());
     try {
       await client.create(
         lease,
