@@ -3,13 +3,12 @@ import { hostname } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Clock } from '#apimachinery/clock.ts';
 import type { KubeClient } from '#client/client.ts';
-import { LeaseHolder } from '#client/lease.ts';
 import type { Logger } from '#client/logger.ts';
-import { LeaderSharing } from '#client/queue/leader-sharing.ts';
 import { parseRedisUrl } from '#client/queue/redis-url.ts';
 import { SoleSharing } from '#client/queue/sole-sharing.ts';
 import type { WorkSharing } from '#client/queue/work-sharing.ts';
 import { UsageError } from './run-command.ts';
+import { leaderSharing } from './scheduler-lease.ts';
 import { readSettingFile } from './setting-file.ts';
 import { setting } from './settings.ts';
 
@@ -23,8 +22,6 @@ export interface SharingSettings {
   readonly leaderElect: boolean;
   readonly leaseIdentity?: string;
 }
-
-const leaseDurationMs = 10_000;
 
 /** The flags that say how several schedulers divide the work. */
 export function withSharingFlags(command: Command): Command {
@@ -90,22 +87,7 @@ export async function sharingOf(
   }
   if (!settings.leaderElect) return () => new SoleSharing(clock);
   const identity = settings.leaseIdentity ?? `${hostname()}_${randomUUID()}`;
-  const lease = () =>
-    new LeaseHolder({
-      client,
-      lease: {
-        cluster: 'root',
-        gvr: { group: 'coordination.k8s.io', version: 'v1', resource: 'leases' },
-        namespace: 'kube-system',
-        name: 'cellplane-scheduler',
-      },
-      identity,
-      clock,
-      logger,
-      durationMs: leaseDurationMs,
-      renewIntervalMs: leaseDurationMs / 5,
-    });
-  return () => new LeaderSharing(lease(), clock);
+  return () => leaderSharing({ client, clock, logger, identity });
 }
 
 function redisUrl(text: string): string {
