@@ -1,15 +1,15 @@
 // The whole system in virtual time, a seed a run: CELLPLANE_SIMULATION_SEEDS tells how many (default 72), and
 // CELLPLANE_SIMULATION_SEED the first (default 1: what is tested is the same everywhere); CELLPLANE_SIMULATION_WIDE_SEEDS how
 // many more from 1001 on (default 36), CELLPLANE_SIMULATION_BRIEF_SEEDS how many brief ones from 10001 on (default 92),
-// CELLPLANE_SIMULATION_SHARED_SEEDS how many with two schedulers from 20001 on (default 12);
-// `npm run simulate` runs any number of others. A failure prints its seed, which replays it.
+// CELLPLANE_SIMULATION_SHARED_SEEDS how many with two schedulers from 20001 on (default 12), CELLPLANE_SIMULATION_STANDBY_SEEDS
+// how many where the second one stands by, from 25001 on (default 12); `npm run simulate` runs any number of others. A failure prints its seed, which replays it.
 // docs/federation-contract.md: FS1, FS2
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { seedFrom } from './harness/seed.ts';
 import { reportOf, runSeeds, seedsFrom } from './simulation/run-seeds.ts';
 import type { SimulationOutcome } from './simulation/simulate.ts';
-import { sharedStrikeNames, strikeNames, wideStrikeNames } from './simulation/strikes.ts';
+import { sharedStrikeNames, standbyStrikeNames, strikeNames, wideStrikeNames } from './simulation/strikes.ts';
 import { networkFaultNames } from './simulation/world/network.ts';
 
 const first = seedFrom('CELLPLANE_SIMULATION_SEED', 1);
@@ -18,8 +18,10 @@ const count = Number(process.env['CELLPLANE_SIMULATION_SEEDS'] ?? 72);
 const wideCount = Number(process.env['CELLPLANE_SIMULATION_WIDE_SEEDS'] ?? 36);
 /** Likewise, with a storm of 8 s at most. */
 const briefCount = Number(process.env['CELLPLANE_SIMULATION_BRIEF_SEEDS'] ?? 92);
-/** Of brief ones with two schedulers that share the projects, and with edges that lie (`sharedFrom`). */
+/** Of brief ones with two schedulers that share the projects, and with edges that lie (`lanesFrom`). */
 const sharedCount = Number(process.env['CELLPLANE_SIMULATION_SHARED_SEEDS'] ?? 12);
+/** Of brief ones with a scheduler that stands by (`standbyFrom`). */
+const standbyCount = Number(process.env['CELLPLANE_SIMULATION_STANDBY_SEEDS'] ?? 12);
 
 describe(`simulation from CELLPLANE_SIMULATION_SEED=${first}`, { timeout: 1_500_000 }, () => {
   const outcomes: SimulationOutcome[] = [];
@@ -64,6 +66,18 @@ describe(`simulation from CELLPLANE_SIMULATION_SEED=${first}`, { timeout: 1_500_
     }
     const missing = sharedStrikeNames.filter((fault) => !struck.has(fault));
     if (sharedCount >= 12) assert.deepEqual(missing, [], 'schedulers were struck, and edges lied');
+  });
+
+  test(`${standbyCount} seeds with a scheduler that stands by: so it does where the other loses its lease`, async ({
+    signal,
+  }) => {
+    const struck = new Set<string>();
+    for await (const outcome of runSeeds({ seeds: seedsFrom(25_001, standbyCount), signal })) {
+      assert.deepEqual(outcome.violations, [], reportOf(outcome));
+      for (const fault in outcome.faults) struck.add(fault);
+    }
+    const missing = standbyStrikeNames.filter((fault) => !struck.has(fault));
+    if (standbyCount >= 12) assert.deepEqual(missing, [], 'schedulers were struck, and their leases');
   });
 
   test('a seed alone gives the run that it gave after others', async ({ signal }) => {

@@ -7,6 +7,7 @@ import { loadKinds, renderObject } from '../chaos/kinds.ts';
 import type { LoadObject } from '../chaos/load.ts';
 import { until } from '../harness/until.ts';
 import { exceedBudget } from './held-back.ts';
+import { outliveLease } from './lease-outlived.ts';
 import { drainFederator, type LeavingOptions, orphanCell, takeOver, withdrawCell } from './leavings.ts';
 import { loseControlPlanes, type Neighbour } from './neighbour.ts';
 import { forgetCopies, leaveBehind, rewindEdge } from './put-backs.ts';
@@ -23,6 +24,14 @@ const endings = {
   'restored half-way': 1,
   /** An edge is put back to when it held what was withdrawn since, and is wanted again by copies not yet heard of. */
   'copies unheard': 1,
+} as const;
+
+/** And where schedulers work behind a lease. */
+const outlivings = {
+  /** Who leads stands still for longer than its lease, while objects change; somebody may stand by. */
+  'leader stood still': 1,
+  /** Who leads cannot renew its lease for longer than that, and works on until it is over. */
+  'lease ran out': 1,
 } as const;
 
 /** And in wide runs. */
@@ -51,7 +60,9 @@ const losses = {
   'control plane lost': 6,
 } as const;
 
-export const endingNames: readonly string[] = Object.keys(endings);
+type Ending = keyof typeof endings | keyof typeof outlivings | keyof typeof leavings | keyof typeof losses;
+
+export const endingNames: readonly string[] = [...Object.keys(endings), ...Object.keys(outlivings)];
 export const leavingNames: readonly string[] = [...Object.keys(leavings), ...Object.keys(losses)];
 
 const unseenMsMax = 120_000;
@@ -81,13 +92,14 @@ export interface EndingOptions
 
 /** Does one of the endings, and returns its name; all planes agree before, and are to agree again some time after. */
 export async function doEnding(options: EndingOptions): Promise<string> {
-  const { random, isWide, neighbour } = options;
-  const ending: keyof typeof endings | keyof typeof leavings | keyof typeof losses =
-    neighbour !== undefined
-      ? random.weighted({ ...endings, ...leavings, ...losses })
-      : isWide
-        ? random.weighted({ ...endings, ...leavings })
-        : random.weighted(endings);
+  const { random, isWide, neighbour, world } = options;
+  const { leases } = world;
+  const ending = random.weighted({
+    ...endings,
+    ...(leases === undefined ? {} : outlivings),
+    ...(isWide ? leavings : {}),
+    ...(neighbour === undefined ? {} : losses),
+  } as { readonly [ending in Ending]: number });
   const leaving: LeavingOptions = { ...options, change: (which) => changeAll(options, which) };
   switch (ending) {
     case 'namespace emptied':
@@ -101,6 +113,13 @@ export async function doEnding(options: EndingOptions): Promise<string> {
       break;
     case 'copies unheard':
       await leaveCopiesUnheard(options);
+      break;
+    case 'leader stood still':
+    case 'lease ran out':
+      if (leases !== undefined) {
+        const how = ending === 'leader stood still' ? 'pause' : 'cut';
+        await outliveLease({ world, random, leases, how, change: () => changeAll(options) });
+      }
       break;
     case 'cell withdrawn':
       await withdrawCell(leaving);

@@ -30,7 +30,7 @@ import { RolloutWitness, stagedChange } from './rollout-witness.ts';
 import { Striker, strangerFault } from './strikes.ts';
 import { replacedApplyFault, replacedFault, type SimulatedNetwork } from './world/network.ts';
 import { VirtualTime } from './world/virtual-time.ts';
-import { federationName, World } from './world/world.ts';
+import { federationName, type Schedulers, World } from './world/world.ts';
 
 export interface SimulationOptions {
   readonly seed: number;
@@ -66,11 +66,14 @@ const wideFrom = 1_000;
 /** Those of these are over sooner, so that more of them can be run: many worlds, each for a while. */
 const briefFrom = 10_000;
 const brieflyMsMax = 8_000;
-/** Of these brief ones, each has two schedulers that share the projects, and edges that lie; of those above, some. */
-const sharedFrom = 20_000;
-const sharedTo = 30_000;
-const sharedShare = 0.25;
-const sharedChance = 0x2ed;
+/** Of these brief ones, each has two schedulers: that share the projects, and edges that lie; then one that stands by. */
+const lanesFrom = 20_000;
+const standbyFrom = 25_000;
+/** Of those above, some have. */
+const eitherFrom = 30_000;
+const lanesShare = 0.2;
+const standbyShare = 0.15;
+const schedulersChance = 0x2ed;
 const moreChance = 0x5eed;
 /** Of these, the one whose policies may have more to say than where objects go. */
 const tendedNamespace = 'two';
@@ -97,8 +100,16 @@ const avoidedMs = 620_000;
 /** Longer than what was contested is still told of. */
 const calmMs = 180_000;
 const steadyMs = 120_000;
-/** Leases, probes and reports of two federators with three cells, a scheduler and their servers. */
+/** Leases, probes and reports of two federators with three cells and their servers; the schedulers' leases are beside them. */
 const steadyRequestsMax = 600;
+
+function schedulersOf(seed: number): Schedulers {
+  if (seed < lanesFrom) return 'alone';
+  if (seed < standbyFrom) return 'lanes';
+  if (seed < eitherFrom) return 'standby';
+  const alone = 1 - lanesShare - standbyShare;
+  return new Random(seed ^ schedulersChance).weighted({ alone, standby: standbyShare, lanes: lanesShare });
+}
 
 /** Half of the runs have policies that say where objects go, and nothing else. */
 function drawTraits(random: Random): PolicyTraits {
@@ -159,7 +170,7 @@ class Simulation {
   readonly #hasBirths: boolean;
   /** Cells that are being withdrawn. */
   readonly #mayGo = new Set<string>();
-  readonly #isShared: boolean;
+  readonly #schedulers: Schedulers;
   /** Some have a second control plane. */
   readonly #hasNeighbour: boolean;
   #neighbour: Neighbour | undefined;
@@ -176,9 +187,7 @@ class Simulation {
     this.#random = new Random(options.seed);
     const isWide = options.seed >= wideFrom;
     this.#more = isWide ? new Random(options.seed ^ moreChance) : undefined;
-    const { seed } = options;
-    const mayBeShared = seed >= sharedTo && new Random(seed ^ sharedChance).next() < sharedShare;
-    this.#isShared = (seed >= sharedFrom && seed < sharedTo) || mayBeShared;
+    this.#schedulers = schedulersOf(options.seed);
     this.#traits = this.#more === undefined ? {} : drawTraits(this.#more.fork());
     this.#hasBirths = this.#more !== undefined && this.#more.next() < 0.35;
     this.#hasNeighbour = this.#more !== undefined && this.#more.next() < 0.25;
@@ -197,7 +206,7 @@ class Simulation {
       projects: projectNames.map((name) => `root:${name}`),
       namespaces: [...looseNamespaces, pinnedNamespace],
       neighbour: this.#hasNeighbour ? Neighbour : undefined,
-      isShared: this.#isShared,
+      schedulers: this.#schedulers,
       logger,
     });
     if (world.neighbour !== undefined) this.#neighbour = new Neighbour(world, world.neighbour);
@@ -242,6 +251,7 @@ class Simulation {
         ...(this.#neighbour?.violations ?? []),
         ...(this.#rolloutWitness?.violations ?? []),
         ...world.network.strayWrites,
+        ...(world.leases?.violations ?? []),
         ...this.#violations,
       ],
       journal: striker.journal,
@@ -317,7 +327,7 @@ class Simulation {
     });
     await this.#witness.start();
     await this.#latenessWitness.start(world.edges);
-    if (this.#isShared && this.#traits.rollout === undefined)
+    if (this.#schedulers !== 'alone' && this.#traits.rollout === undefined)
       await this.#orderWitness.start(world.federation);
     if (this.#traits.rollout === undefined) return;
     this.#rolloutWitness = new RolloutWitness({
@@ -566,7 +576,8 @@ class Simulation {
     const { refusals } = world.network;
     const { projects, cells } = this.#planes(world);
     const before = await revisions(projects, cells);
-    const requestsMax = steadyRequestsMax * world.federations.length;
+    const leaseRequestsMax = world.leases?.requestsMax(world.schedulers.length, steadyMs) ?? 0;
+    const requestsMax = (steadyRequestsMax + leaseRequestsMax) * world.federations.length;
     world.network.requests = {};
     await this.#time.sleep(steadyMs);
     const requests = Object.values(world.network.requests).reduce((sum, count) => sum + count, 0);

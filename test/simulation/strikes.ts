@@ -5,6 +5,7 @@ import { endingNames, leavingNames } from './endings.ts';
 import { deedNames } from './operators.ts';
 import { stagedChange } from './rollout-witness.ts';
 import { lanesName } from './world/lanes.ts';
+import { leaseLine } from './world/leases.ts';
 import { lies } from './world/lying-client.ts';
 import { replacedApplyFault } from './world/network.ts';
 import type { AroundWrite } from './world/process.ts';
@@ -32,11 +33,27 @@ const strikes = {
 
 type Strike = keyof typeof strikes;
 
-/** And where two schedulers share the projects, and edges may lie. */
-const sharedStrikes = {
+/** And where there are two schedulers. */
+const pairStrikes = {
   'scheduler killed': 3,
   'scheduler paused': 4,
   'scheduler paused before a write': 8,
+} as const;
+
+/** And where one works behind its lease, whether another stands by or not. */
+const leaseStrikes = {
+  'scheduler paused past its lease': 2,
+  'lease not renewed': 2,
+  'lease deleted': 1,
+  'lease taken by hand': 1,
+  'clock of a scheduler': 1,
+} as const;
+
+type PairStrike = keyof typeof pairStrikes;
+type LeaseStrike = keyof typeof leaseStrikes;
+
+/** And where two schedulers share the projects, and edges may lie. */
+const sharedStrikes = {
   'cut off from lanes': 4,
   'lanes forgotten': 2,
   'edge lies': 8,
@@ -60,11 +77,18 @@ export const wideStrikeNames: readonly string[] = [
   strangerFault,
 ];
 
-/** And in shared ones; that a scheduler is paused at any moment is one of `strikes` too, and few seeds may leave it out here. */
+/** Of runs with two schedulers; that one is paused at any moment is one of `strikes` too, and few seeds may leave it out here. */
+const pairStrikeNames = Object.keys(pairStrikes).filter((name) => name !== 'scheduler paused');
+
+/** And where these share the projects. */
 export const sharedStrikeNames: readonly string[] = [
-  ...Object.keys(sharedStrikes).filter((name) => name !== 'scheduler paused'),
+  ...pairStrikeNames,
+  ...Object.keys(sharedStrikes),
   ...lies,
 ];
+
+/** And where one of them stands by. */
+export const standbyStrikeNames: readonly string[] = [...pairStrikeNames, ...Object.keys(leaseStrikes)];
 
 export interface StrikerOptions {
   readonly world: World;
@@ -93,8 +117,10 @@ const jumpMsMax = 600_000;
 const lieMsMax = 6_000;
 const lieRateMin = 0.2;
 const lieRateMax = 0.9;
-/** Of a scheduler that shares the projects, so that its lanes are often another's when it goes on. */
+/** Of a scheduler that is not alone, so that its work is often another's when it goes on. */
 const longPauseMsMin = 2_000;
+/** So much of its time a lease stays over. */
+const leaseOverShareMax = 0.5;
 /** Between a backup that is made for a restore and that restore. */
 const backupAgeMsMax = 6_000;
 
@@ -130,15 +156,8 @@ export class Striker {
     while (time.nowMs < endMs) {
       await time.sleep(this.#random.next() * gapMsMax);
       await this.#restoreUntil(time.nowMs);
-      const strike: Strike | SharedStrike =
-        this.#world.lanes === undefined
-          ? this.#random.weighted(strikes)
-          : this.#random.weighted({ ...strikes, ...sharedStrikes });
-      const isDone =
-        strike in sharedStrikes
-          ? this.#strikeSharing(strike as SharedStrike)
-          : await this.#strike(strike as Strike);
-      if (isDone) this.count(strike);
+      const strike = this.#draw();
+      if (await this.#do(strike)) this.count(strike);
     }
     await this.#restoreUntil(Number.POSITIVE_INFINITY);
     this.note('all is mended');
@@ -157,7 +176,22 @@ export class Striker {
     this.struck[ending] = 1;
   }
 
+  #draw(): Strike | PairStrike | LeaseStrike | SharedStrike {
+    const { lanes, schedulers } = this.#world;
+    const random = this.#random;
+    if (lanes !== undefined) return random.weighted({ ...strikes, ...pairStrikes, ...sharedStrikes });
+    if (schedulers.length > 1) return random.weighted({ ...strikes, ...pairStrikes, ...leaseStrikes });
+    return random.weighted({ ...strikes, ...leaseStrikes });
+  }
+
   /** Returns whether there was anything to be done. */
+  #do(strike: Strike | PairStrike | LeaseStrike | SharedStrike): boolean | Promise<boolean> {
+    if (strike in pairStrikes) return this.#strikePair(strike as PairStrike);
+    if (strike in leaseStrikes) return this.#strikeLease(strike as LeaseStrike);
+    if (strike in sharedStrikes) return this.#strikeSharing(strike as SharedStrike);
+    return this.#strike(strike as Strike);
+  }
+
   async #strike(strike: Strike): Promise<boolean> {
     const { network, edges, federations, time } = this.#world;
     const random = this.#random;
@@ -268,10 +302,9 @@ export class Striker {
     }
   }
 
-  #strikeSharing(strike: SharedStrike): boolean {
-    const { network, lanes, schedulers, federators, edges } = this.#world;
+  #strikePair(strike: PairStrike): boolean {
     const random = this.#random;
-    const part = this.#world.part(random.pick(schedulers));
+    const part = this.#world.part(random.pick(this.#world.schedulers));
     switch (strike) {
       case 'scheduler killed': {
         const forMs = random.next() ** 2 * downMsMax;
@@ -290,6 +323,50 @@ export class Striker {
         });
         return false;
       }
+      default:
+        return strike satisfies never;
+    }
+  }
+
+  async #strikeLease(strike: LeaseStrike): Promise<boolean> {
+    const { network, leases, schedulers } = this.#world;
+    const random = this.#random;
+    const part = this.#world.part(random.pick(schedulers));
+    const federation = this.#federation();
+    if (leases === undefined) return false;
+    const overMs = leases.durationMs * (1 + random.next() * leaseOverShareMax);
+    switch (strike) {
+      case 'scheduler paused past its lease':
+        return this.#pauseFor(part, overMs, '');
+      case 'lease not renewed': {
+        const line = leaseLine(part.name);
+        this.note(`${part.name} cannot renew its lease at ${federation.name} for ${Math.round(overMs)} ms`);
+        network.cut(line, federation.name);
+        this.#later(overMs, async () => network.heal(line, federation.name));
+        return true;
+      }
+      case 'lease deleted':
+      case 'lease taken by hand': {
+        this.note(`${strike} at ${federation.name}`);
+        const how = strike === 'lease deleted' ? 'delete' : 'take';
+        return leases.meddle(this.#world.peopleAt(federation), federation, how);
+      }
+      case 'clock of a scheduler': {
+        const byMs = Math.round((random.next() - 0.5) * 2 * jumpMsMax);
+        this.note(`clock of ${part.name} jumps by ${byMs} ms`);
+        part.process?.jump(byMs);
+        return part.process !== undefined;
+      }
+      default:
+        return strike satisfies never;
+    }
+  }
+
+  #strikeSharing(strike: SharedStrike): boolean {
+    const { network, lanes, schedulers, federators, edges } = this.#world;
+    const random = this.#random;
+    const part = this.#world.part(random.pick(schedulers));
+    switch (strike) {
       case 'cut off from lanes': {
         const forMs = random.next() * partitionMsMax;
         this.note(`${part.name} cut off from the lanes for ${Math.round(forMs)} ms`);

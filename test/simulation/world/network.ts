@@ -109,6 +109,8 @@ export interface Connecting {
   readonly isAccepted?: (() => boolean) | undefined;
   /** As RemoteClient's. */
   readonly store?: ClientStore | undefined;
+  /** A connection of its own, that is cut by itself too, for what rests on nothing that the process has read over others. */
+  readonly line?: string | undefined;
 }
 
 /**
@@ -436,7 +438,7 @@ class NetworkClient implements KubeClient {
       return value;
     }
     await this.#latency();
-    if (link.isCut) await never();
+    if (this.#isCut(link)) await never();
     const fault = this.#network.drawFault();
     if (fault === 'hangs') {
       this.#network.countFault(fault);
@@ -460,14 +462,14 @@ class NetworkClient implements KubeClient {
     });
     down.catch(() => {}); // told by the race
     this.#compareStore();
-    if (isWrite) this.#network.writes(this.#from, verb, this.#server);
+    if (isWrite && this.#options.line === undefined) this.#network.writes(this.#from, verb, this.#server);
     const value = await Promise.race([perform(target, options), down]);
     if (isWrite) await this.#from.atWrite('after');
     // A proxy that saw no answer has asked again; a creation is nothing that it may repeat.
     if (fault === 'twice' && !isIdle) await Promise.race([perform(target, options).catch(() => {}), down]);
     if (fault === 'answer-lost') throw unreachable('connection reset');
     await this.#latency();
-    if (link.isCut) await never();
+    if (this.#isCut(link)) await never();
     return value;
   }
 
@@ -633,7 +635,12 @@ class NetworkClient implements KubeClient {
 
   /** A partition that ends before anybody noticed only delays. */
   async #passable(link: Link): Promise<void> {
-    while (link.isCut) await this.#time.sleep(100);
+    while (this.#isCut(link)) await this.#time.sleep(100);
+  }
+
+  #isCut(link: Link): boolean {
+    const { line } = this.#options;
+    return link.isCut || (line !== undefined && this.#network.link(line, this.#server.name).isCut);
   }
 }
 

@@ -19,6 +19,7 @@ import { createScheduler } from '#scheduler/scheduler.ts';
 import type { Random } from '../../harness/random.ts';
 import { until } from '../../harness/until.ts';
 import { SimulatedLanes } from './lanes.ts';
+import { leaseLine, SchedulerLeases } from './leases.ts';
 import { peopleName, SimulatedNetwork, schedulerName } from './network.ts';
 import { SimulatedProcess } from './process.ts';
 import { SimulatedServer } from './server.ts';
@@ -36,10 +37,13 @@ export interface WorldOptions {
   readonly neighbour?:
     | { readonly projects: readonly string[]; readonly namespaces: readonly string[] }
     | undefined;
-  /** A second scheduler shares the projects with the first one. */
-  readonly isShared?: boolean | undefined;
+  /** How many schedulers there are, and what they know of one another by. Default: alone. */
+  readonly schedulers?: Schedulers | undefined;
   readonly logger?: Logger | undefined;
 }
+
+/** One behind its lease; a second one that stands by behind the same; two that share the projects by lanes. */
+export type Schedulers = 'alone' | 'standby' | 'lanes';
 
 /** A second control plane. */
 export interface NeighbouringPlane {
@@ -75,8 +79,10 @@ export class World {
   readonly neighbour: NeighbouringPlane | undefined;
   readonly schedulers: readonly string[];
   readonly federators: readonly string[];
-  /** By what several schedulers share the projects; undefined where there is one. */
+  /** By what several schedulers share the projects; undefined where one works. */
   readonly lanes: SimulatedLanes | undefined;
+  /** Where there are no lanes. */
+  readonly leases: SchedulerLeases | undefined;
   /** Everything that can be killed and started, servers among it. */
   readonly parts: readonly Part[];
   /** What each edge accepts for the federation now. */
@@ -103,9 +109,10 @@ export class World {
       this.neighbour = { federation, cell: neighboursCell, edge: server(neighboursCell, 'edge') };
     }
     this.federators = federators;
-    const isShared = options.isShared === true;
-    this.schedulers = isShared ? [schedulerName, `${schedulerName}-b`] : [schedulerName];
-    this.lanes = isShared ? new SimulatedLanes(time, random.fork(), this.network) : undefined;
+    const { schedulers = 'alone' } = options;
+    this.schedulers = schedulers === 'alone' ? [schedulerName] : [schedulerName, `${schedulerName}-b`];
+    this.lanes = schedulers === 'lanes' ? new SimulatedLanes(time, random.fork(), this.network) : undefined;
+    this.leases = this.lanes === undefined ? new SchedulerLeases(time, random.fork()) : undefined;
     this.parts = [
       ...this.federations,
       ...this.edges.values(),
@@ -187,21 +194,23 @@ export class World {
       const clientOf = (store?: ClientStore) =>
         this.network.connect(process, federation, user, { batches: true, store });
       const { clock } = process;
+      const leaseClient = this.network.connect(process, federation, user, { line: leaseLine(process.name) });
       const scheduler = createScheduler({
         client: clientOf(),
         clientOf,
         clock,
         logger: this.#logger,
         emptyNamespaceMs: 5_000,
-        sharing: this.lanes === undefined ? undefined : () => this.#sharingOf(process),
+        sharing: () => this.#sharingOf(process, federation, leaseClient),
       });
       scheduler.start(new AbortController().signal).catch(() => {}); // it waits for the server by itself
     }
   }
 
-  #sharingOf(process: SimulatedProcess): WorkSharing {
-    if (this.lanes === undefined) throw new RangeError('there is one scheduler');
-    return this.lanes.sharingOf(process, this.#logger);
+  #sharingOf(process: SimulatedProcess, federation: SimulatedServer, leaseClient: KubeClient): WorkSharing {
+    if (this.lanes !== undefined) return this.lanes.sharingOf(process, this.#logger);
+    if (this.leases === undefined) throw new Error('there are lanes or leases');
+    return this.leases.sharingOf(process, federation, leaseClient, this.#logger);
   }
 
   #runFederator(process: SimulatedProcess): void {
