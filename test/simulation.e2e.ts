@@ -10,7 +10,7 @@ import { seedFrom } from './harness/seed.ts';
 import { reportOf, runSeeds, seedsFrom } from './simulation/run-seeds.ts';
 import type { SimulationOutcome } from './simulation/simulate.ts';
 import { sharedStrikeNames, standbyStrikeNames, strikeNames, wideStrikeNames } from './simulation/strikes.ts';
-import { networkFaultNames } from './simulation/world/network.ts';
+import { networkFaultNames } from './simulation/world/call-faults.ts';
 
 const first = seedFrom('CELLPLANE_SIMULATION_SEED', 1);
 const count = Number(process.env['CELLPLANE_SIMULATION_SEEDS'] ?? 72);

@@ -28,7 +28,8 @@ import { Operators } from './operators.ts';
 import { OrderWitness } from './order-witness.ts';
 import { RolloutWitness, stagedChange } from './rollout-witness.ts';
 import { Striker, strangerFault } from './strikes.ts';
-import { replacedApplyFault, replacedFault, type SimulatedNetwork } from './world/network.ts';
+import { replacedApplyFault, replacedFault } from './world/call-faults.ts';
+import type { SimulatedNetwork } from './world/network.ts';
 import { VirtualTime } from './world/virtual-time.ts';
 import { federationName, type Schedulers, World } from './world/world.ts';
 
@@ -250,7 +251,7 @@ class Simulation {
         ...this.#orderWitness.violations,
         ...(this.#neighbour?.violations ?? []),
         ...(this.#rolloutWitness?.violations ?? []),
-        ...world.network.strayWrites,
+        ...world.network.strayWrites.violations,
         ...(world.leases?.violations ?? []),
         ...this.#violations,
       ],

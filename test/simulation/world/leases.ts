@@ -3,8 +3,8 @@ import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
 import type { WorkSharing } from '#client/queue/work-sharing.ts';
 import type { Random } from '../../harness/random.ts';
-import type { Reachable } from './network.ts';
 import type { SimulatedProcess } from './process.ts';
+import type { Reachable } from './reachable.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 /** Most are short, so that many a pause outlives them; the others are as the program's. */

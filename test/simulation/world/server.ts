@@ -11,8 +11,8 @@ import { StorageError } from '#storage/errors.ts';
 import type { KeyValue, Storage, StorageEvent, WatchHandler } from '#storage/storage.ts';
 import { KeptStorage } from '../../harness/kept-storage.ts';
 import type { Random } from '../../harness/random.ts';
-import type { Reachable } from './network.ts';
 import { SimulatedProcess } from './process.ts';
+import type { Reachable } from './reachable.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export interface SimulatedServerOptions {
