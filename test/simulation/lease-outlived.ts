@@ -1,4 +1,5 @@
 import type { Random } from '../harness/random.ts';
+import { jumpMsMax } from './hand.ts';
 import { leaseLine, type SchedulerLeases } from './world/leases.ts';
 import type { World } from './world/world.ts';
 
@@ -14,7 +15,6 @@ export interface OutlivingOptions {
 
 const afterShareMax = 0.5;
 const jumpChance = 0.5;
-const jumpMsMax = 600_000;
 
 /**
  * Whoever leads, or every scheduler there is, does not renew its lease until that is over; objects change before that, and after it.

@@ -1,18 +1,12 @@
-import type { KeyValue } from '#storage/storage.ts';
-import type { Random } from '../harness/random.ts';
 import { birthStrikes } from './births.ts';
 import { endingNames, leavingNames } from './endings.ts';
 import { deedNames } from './operators.ts';
 import { stagedChange } from './rollout-witness.ts';
 import { replacedApplyFault } from './world/call-faults.ts';
-import { lanesName } from './world/lanes.ts';
-import { leaseLine } from './world/leases.ts';
 import { lies } from './world/lying-client.ts';
-import type { AroundWrite } from './world/process.ts';
-import type { SimulatedServer } from './world/server.ts';
-import type { Part, World } from './world/world.ts';
 
-const strikes = {
+/** What is done at random moments, each as often as its weight says. */
+export const strikes = {
   kill: 6,
   'kill before a write': 4,
   'kill after a write': 4,
@@ -31,17 +25,17 @@ const strikes = {
   'federation restore': 2,
 } as const;
 
-type Strike = keyof typeof strikes;
+export type Strike = keyof typeof strikes;
 
 /** And where there are two schedulers. */
-const pairStrikes = {
+export const pairStrikes = {
   'scheduler killed': 3,
   'scheduler paused': 4,
   'scheduler paused before a write': 8,
 } as const;
 
 /** And where one works behind its lease, whether another stands by or not. */
-const leaseStrikes = {
+export const leaseStrikes = {
   'scheduler paused past its lease': 2,
   'lease not renewed': 2,
   'lease deleted': 1,
@@ -49,20 +43,24 @@ const leaseStrikes = {
   'clock of a scheduler': 1,
 } as const;
 
-type PairStrike = keyof typeof pairStrikes;
-type LeaseStrike = keyof typeof leaseStrikes;
+export type PairStrike = keyof typeof pairStrikes;
+export type LeaseStrike = keyof typeof leaseStrikes;
 
 /** And where two schedulers share the projects, and edges may lie. */
-const sharedStrikes = {
+export const sharedStrikes = {
   'cut off from lanes': 4,
   'lanes forgotten': 2,
   'edge lies': 8,
 } as const;
 
-type SharedStrike = keyof typeof sharedStrikes;
+export type SharedStrike = keyof typeof sharedStrikes;
 
 /** Everything that is done, by the names under which it is counted. */
-export const strikeNames: readonly string[] = [...Object.keys(strikes), ...endingNames];
+export const strikeNames: readonly string[] = [
+  ...Object.keys(strikes),
+  ...Object.keys(leaseStrikes),
+  ...endingNames,
+];
 
 /** What is not ours was made at an edge where a copy is, or was to come. */
 export const strangerFault = 'stranger in the way';
@@ -87,386 +85,8 @@ export const sharedStrikeNames: readonly string[] = [
   ...lies,
 ];
 
-/** And where one of them stands by. */
-export const standbyStrikeNames: readonly string[] = [...pairStrikeNames, ...Object.keys(leaseStrikes)];
-
-export interface StrikerOptions {
-  readonly world: World;
-  readonly random: Random;
-  /** That server's store was put back to a backup, and it has not begun to answer again. */
-  readonly onPutBack: (server: string) => void;
-  /** It answers again. */
-  readonly onRestored: (server: string) => Promise<void>;
-}
-
-const gapMsMax = 2_500;
-const downMsMax = 6_000;
-/** Of a process, from the moment in which one of them is chosen. */
-const writesMax = 40;
-/** Well below the time limit of the load's calls: what was given up must not be done later. */
-const pauseMsMax = 12_000;
-const pauseGapMs = 20_000;
-const partitionMsMax = 25_000;
-const holdMsMax = 8_000;
-const stormMsMax = 4_000;
-const stormRateMax = 0.6;
-const bytesMsMax = 8_000;
-const bytesRateMin = 0.1;
-const bytesRateMax = 0.6;
-const jumpMsMax = 600_000;
-const lieMsMax = 6_000;
-const lieRateMin = 0.2;
-const lieRateMax = 0.9;
-/** Of a scheduler that is not alone, so that its work is often another's when it goes on. */
-const longPauseMsMin = 2_000;
-/** So much of its time a lease stays over. */
-const leaseOverShareMax = 0.5;
-/** Between a backup that is made for a restore and that restore. */
-const backupAgeMsMax = 6_000;
-
-/** Does to a world what chance says, until the end of its time; then everything is as it should be again. */
-export class Striker {
-  readonly journal: string[] = [];
-  /** How often each was done. */
-  readonly struck: { [strike: string]: number } = {};
-  readonly #world: World;
-  readonly #random: Random;
-  readonly #onPutBack: (server: string) => void;
-  readonly #onRestored: (server: string) => Promise<void>;
-  readonly #backups = new Map<string, readonly KeyValue[]>();
-  readonly #pausedAtMs = new Map<string, number>();
-  readonly #repairs = new Set<Promise<void>>();
-  /** To be done when it is time, and nothing else is being done. */
-  #restores: {
-    readonly server: SimulatedServer;
-    readonly backup: readonly KeyValue[];
-    readonly atMs: number;
-  }[] = [];
-
-  constructor({ world, random, onPutBack, onRestored }: StrikerOptions) {
-    this.#world = world;
-    this.#random = random;
-    this.#onPutBack = onPutBack;
-    this.#onRestored = onRestored;
-  }
-
-  async run(forMs: number): Promise<void> {
-    const { time } = this.#world;
-    const endMs = time.nowMs + forMs;
-    while (time.nowMs < endMs) {
-      await time.sleep(this.#random.next() * gapMsMax);
-      await this.#restoreUntil(time.nowMs);
-      const strike = this.#draw();
-      if (await this.#do(strike)) this.count(strike);
-    }
-    await this.#restoreUntil(Number.POSITIVE_INFINITY);
-    this.note('all is mended');
-    this.#world.network.healAll();
-    for (const { process } of this.#world.parts) {
-      process?.forgetAim();
-      process?.wake();
-    }
-    await Promise.all(this.#repairs);
-    for (const part of this.#world.parts) await part.start();
-  }
-
-  /** An ending was done. */
-  ended(ending: string): void {
-    this.note(ending);
-    this.struck[ending] = 1;
-  }
-
-  #draw(): Strike | PairStrike | LeaseStrike | SharedStrike {
-    const { lanes, schedulers } = this.#world;
-    const random = this.#random;
-    if (lanes !== undefined) return random.weighted({ ...strikes, ...pairStrikes, ...sharedStrikes });
-    if (schedulers.length > 1) return random.weighted({ ...strikes, ...pairStrikes, ...leaseStrikes });
-    return random.weighted({ ...strikes, ...leaseStrikes });
-  }
-
-  /** Returns whether there was anything to be done. */
-  #do(strike: Strike | PairStrike | LeaseStrike | SharedStrike): boolean | Promise<boolean> {
-    if (strike in pairStrikes) return this.#strikePair(strike as PairStrike);
-    if (strike in leaseStrikes) return this.#strikeLease(strike as LeaseStrike);
-    if (strike in sharedStrikes) return this.#strikeSharing(strike as SharedStrike);
-    return this.#strike(strike as Strike);
-  }
-
-  async #strike(strike: Strike): Promise<boolean> {
-    const { network, edges, federations, time } = this.#world;
-    const random = this.#random;
-    switch (strike) {
-      case 'kill': {
-        const part = random.pick(this.#world.parts);
-        const forMs = random.next() ** 2 * downMsMax;
-        this.note(`${part.name} killed, back after ${Math.round(forMs)} ms`);
-        part.kill();
-        this.#later(forMs, () => part.start());
-        return true;
-      }
-      case 'kill before a write':
-        return this.#aim('before', strike);
-      case 'kill after a write':
-        return this.#aim('after', strike);
-      case 'pause': {
-        const part = random.pick(this.#world.parts);
-        const { process } = part;
-        const lastMs = this.#pausedAtMs.get(part.name) ?? Number.NEGATIVE_INFINITY;
-        if (process === undefined || time.nowMs - lastMs < pauseMsMax + pauseGapMs) return false;
-        this.#pausedAtMs.set(part.name, time.nowMs);
-        const forMs = random.next() ** 2 * pauseMsMax;
-        this.note(`${part.name} paused for ${Math.round(forMs)} ms`);
-        process.pause();
-        this.#later(forMs, async () => process.wake());
-        return true;
-      }
-      case 'clock': {
-        const part = random.pick(this.#world.parts);
-        const byMs = Math.round((random.next() - 0.5) * 2 * jumpMsMax);
-        this.note(`clock of ${part.name} jumps by ${byMs} ms`);
-        part.process?.jump(byMs);
-        return true;
-      }
-      case 'partition': {
-        const [from, to] = this.#link();
-        const forMs = random.next() ** 2 * partitionMsMax;
-        this.note(`${from} cut off from ${to} for ${Math.round(forMs)} ms`);
-        network.cut(from, to);
-        this.#later(forMs, async () => network.heal(from, to));
-        return true;
-      }
-      case 'reset':
-      case 'expire': {
-        const [from, to] = this.#link();
-        this.note(`watches of ${from} at ${to}: ${strike}`);
-        network.breakStreams(from, to, strike === 'reset' ? 'reset' : 'expired');
-        return true;
-      }
-      case 'stale': {
-        const [from, to] = this.#link();
-        const forMs = random.next() * holdMsMax;
-        this.note(`watches of ${from} at ${to} stale for ${Math.round(forMs)} ms`);
-        network.hold(from, to, forMs);
-        return true;
-      }
-      case 'storm': {
-        const rate = random.next() * stormRateMax;
-        const forMs = random.next() * stormMsMax;
-        this.note(`${Math.round(rate * 100)} % of all calls fail for ${Math.round(forMs)} ms`);
-        network.faultRate = rate;
-        this.#later(forMs, async () => {
-          network.faultRate = 0;
-        });
-        return true;
-      }
-      case 'bytes': {
-        const [from, to] = this.#link();
-        const rate = bytesRateMin + random.next() * (bytesRateMax - bytesRateMin);
-        const forMs = random.next() * bytesMsMax;
-        const share = `${Math.round(rate * 100)} % of what ${from} is answered by ${to}`;
-        this.note(`${share} comes damaged for ${Math.round(forMs)} ms`);
-        network.damage(from, to, rate, forMs);
-        return true;
-      }
-      case 'store refuses': {
-        const server = random.pick([...federations, ...edges.values()]);
-        const forMs = random.next() * stormMsMax;
-        this.note(`the store of ${server.name} refuses half of the writes for ${Math.round(forMs)} ms`);
-        server.writeFaultRate = 0.5;
-        this.#later(forMs, async () => {
-          server.writeFaultRate = 0;
-        });
-        return true;
-      }
-      case 'edge backup':
-      case 'federation backup': {
-        const server = strike === 'edge backup' ? random.pick([...edges.values()]) : this.#federation();
-        this.#backups.set(server.name, await server.backUp());
-        this.note(`${server.name} backed up at ${Math.round(time.nowMs)} ms`);
-        return true;
-      }
-      case 'edge restore':
-      case 'federation restore': {
-        const server = strike === 'edge restore' ? random.pick([...edges.values()]) : this.#federation();
-        const backup = this.#backups.get(server.name);
-        if (backup !== undefined) await this.#restore(server, backup);
-        else {
-          const present = await server.backUp();
-          this.note(`${server.name} backed up`);
-          this.#restores.push({ server, backup: present, atMs: time.nowMs + random.next() * backupAgeMsMax });
-        }
-        return true;
-      }
-      default:
-        return strike satisfies never;
-    }
-  }
-
-  #strikePair(strike: PairStrike): boolean {
-    const random = this.#random;
-    const part = this.#world.part(random.pick(this.#world.schedulers));
-    switch (strike) {
-      case 'scheduler killed': {
-        const forMs = random.next() ** 2 * downMsMax;
-        this.note(`${part.name} killed, back after ${Math.round(forMs)} ms`);
-        part.kill();
-        this.#later(forMs, () => part.start());
-        return true;
-      }
-      case 'scheduler paused':
-        return this.#pauseFor(part, longPauseMsMin + random.next() * (pauseMsMax - longPauseMsMin), '');
-      case 'scheduler paused before a write': {
-        const nth = 1 + Math.floor(random.next() ** 2 * writesMax);
-        const forMs = longPauseMsMin + random.next() * (pauseMsMax - longPauseMsMin);
-        part.process?.aimAtWrite(nth, 'before', () => {
-          if (this.#pauseFor(part, forMs, ' before a write')) this.count(strike);
-        });
-        return false;
-      }
-      default:
-        return strike satisfies never;
-    }
-  }
-
-  async #strikeLease(strike: LeaseStrike): Promise<boolean> {
-    const { network, leases, schedulers } = this.#world;
-    const random = this.#random;
-    const part = this.#world.part(random.pick(schedulers));
-    const federation = this.#federation();
-    if (leases === undefined) return false;
-    const overMs = leases.durationMs * (1 + random.next() * leaseOverShareMax);
-    switch (strike) {
-      case 'scheduler paused past its lease':
-        return this.#pauseFor(part, overMs, '');
-      case 'lease not renewed': {
-        const line = leaseLine(part.name);
-        this.note(`${part.name} cannot renew its lease at ${federation.name} for ${Math.round(overMs)} ms`);
-        network.cut(line, federation.name);
-        this.#later(overMs, async () => network.heal(line, federation.name));
-        return true;
-      }
-      case 'lease deleted':
-      case 'lease taken by hand': {
-        this.note(`${strike} at ${federation.name}`);
-        const how = strike === 'lease deleted' ? 'delete' : 'take';
-        return leases.meddle(this.#world.peopleAt(federation), federation, how);
-      }
-      case 'clock of a scheduler': {
-        const byMs = Math.round((random.next() - 0.5) * 2 * jumpMsMax);
-        this.note(`clock of ${part.name} jumps by ${byMs} ms`);
-        part.process?.jump(byMs);
-        return part.process !== undefined;
-      }
-      default:
-        return strike satisfies never;
-    }
-  }
-
-  #strikeSharing(strike: SharedStrike): boolean {
-    const { network, lanes, schedulers, federators, edges } = this.#world;
-    const random = this.#random;
-    const part = this.#world.part(random.pick(schedulers));
-    switch (strike) {
-      case 'cut off from lanes': {
-        const forMs = random.next() * partitionMsMax;
-        this.note(`${part.name} cut off from the lanes for ${Math.round(forMs)} ms`);
-        network.cut(part.name, lanesName);
-        this.#later(forMs, async () => network.heal(part.name, lanesName));
-        return true;
-      }
-      case 'lanes forgotten': {
-        const how = random.pick(['flush', 'restart'] as const);
-        this.note(`lanes forgotten by a ${how}`);
-        lanes?.forget(how);
-        return true;
-      }
-      case 'edge lies': {
-        const federator = random.pick(federators);
-        const cell = random.pick([...edges.keys()]);
-        const rate = lieRateMin + random.next() * (lieRateMax - lieRateMin);
-        const forMs = random.next() * lieMsMax;
-        const share = `${Math.round(rate * 100)} % of what ${federator} is answered by ${cell}`;
-        this.note(`${share} are lies for ${Math.round(forMs)} ms`);
-        network.lie(federator, cell, rate, forMs);
-        // It was started anew, with an empty cache of events; and so it is when it is mended.
-        network.breakStreams(federator, cell, 'expired');
-        this.#later(forMs, async () => {
-          for (const name of federators) network.breakStreams(name, cell, 'expired');
-        });
-        return true;
-      }
-      default:
-        return strike satisfies never;
-    }
-  }
-
-  #pauseFor(part: Part, forMs: number, when: string): boolean {
-    const { process } = part;
-    if (process === undefined || process.isPaused) return false;
-    this.#pausedAtMs.set(part.name, this.#world.time.nowMs);
-    this.note(`${part.name} paused${when} for ${Math.round(forMs)} ms`);
-    process.pause();
-    this.#later(forMs, async () => process.wake());
-    return true;
-  }
-
-  /** Kills around a write that is yet to come: it counts when it has come. */
-  #aim(when: AroundWrite, strike: Strike): false {
-    const random = this.#random;
-    const part = random.pick(this.#world.parts);
-    const nth = 1 + Math.floor(random.next() ** 2 * writesMax);
-    const forMs = random.next() ** 2 * downMsMax;
-    part.process?.aimAtWrite(nth, when, () => {
-      this.note(`${part.name} killed ${when} a write, back after ${Math.round(forMs)} ms`);
-      part.kill();
-      this.#later(forMs, () => part.start());
-      this.count(strike);
-    });
-    return false;
-  }
-
-  /** Something was done, under this name. */
-  count(strike: string): void {
-    this.struck[strike] = (this.struck[strike] ?? 0) + 1;
-  }
-
-  async #restoreUntil(nowMs: number): Promise<void> {
-    const due = this.#restores.filter(({ atMs }) => atMs <= nowMs);
-    this.#restores = this.#restores.filter(({ atMs }) => atMs > nowMs);
-    for (const { server, backup } of due) await this.#restore(server, backup);
-  }
-
-  async #restore(server: SimulatedServer, backup: readonly KeyValue[]): Promise<void> {
-    this.note(`${server.name} restored from its backup`);
-    await server.restore(backup);
-    this.#onPutBack(server.name);
-    await server.start();
-    await this.#onRestored(server.name);
-  }
-
-  #federation(): SimulatedServer {
-    const { federations, federation } = this.#world;
-    return federations.length === 1 ? federation : this.#random.pick(federations);
-  }
-
-  /** Some client and a server that it speaks to. */
-  #link(): [from: string, to: string] {
-    const { parts, edges, neighbour } = this.#world;
-    const components = parts.filter(({ name }) => /^(federator|scheduler)/.test(name));
-    const from: Part = this.#random.pick(components);
-    const isFederator = from.name.startsWith('federator');
-    const cells = neighbour === undefined ? [...edges.keys()] : [...edges.keys(), neighbour.cell];
-    const federation = this.#federation().name;
-    return [from.name, isFederator ? this.#random.pick([federation, ...cells]) : federation];
-  }
-
-  #later(afterMs: number, repair: () => Promise<void>): void {
-    const repaired = this.#world.time.sleep(afterMs).then(repair);
-    this.#repairs.add(repaired);
-    void repaired.then(() => this.#repairs.delete(repaired));
-  }
-
-  note(what: string): void {
-    this.journal.push(`${(this.#world.time.nowMs / 1_000).toFixed(3)} s: ${what}`);
-  }
-}
+/** And where one of them stands by; what is done to leases by hand is done in other runs too, and few seeds may leave it out here. */
+export const standbyStrikeNames: readonly string[] = [
+  ...pairStrikeNames,
+  ...Object.keys(leaseStrikes).filter((name) => name !== 'lease taken by hand'),
+];
