@@ -307,6 +307,19 @@ describe('cellplane start', { timeout: 600_000 }, () => {
       explain('deployment/hello', 'root:acme:shop'),
       /^cellplane: .* "hello" not found in namespace default of root:acme:shop; -n names another\n$/,
     );
+    const kubeconfig = path.join(folder.path, 'shop.kubeconfig');
+    const admin = await readFile(env.KUBECONFIG, 'utf8');
+    await writeFile(kubeconfig, admin.replaceAll(/(\/clusters\/root)\b/g, '$1:acme:shop'));
+    assert.match(
+      cellplane(['explain', 'deployment/hello', '--kubeconfig', kubeconfig]).stderr,
+      /not found in namespace default of root:acme:shop; -n/,
+      'the workspace is that of the kubeconfig’s context',
+    );
+    await writeFile(kubeconfig, admin.replaceAll(/\/clusters\/root\b/g, ''));
+    assert.match(
+      cellplane(['explain', 'deployment/hello', '--kubeconfig', kubeconfig]).stderr,
+      /^cellplane: the kubeconfig’s context names no workspace: give --workspace, like root:acme:shop\n$/,
+    );
     assert.match(explain('namespace/hello', 'root:acme:shop'), /^cellplane: namespaces "hello" not found\n$/);
     assert.match(explain('deployment/hello', 'root:absent'), /^cellplane: .* "root:absent" not found\n$/);
   });

@@ -47,6 +47,16 @@ export async function federationConnection(settings: ConnectSettings): Promise<S
   return { ...connection, server: connection.server.replace(/\/clusters\/[^/]*\/?$/, '') };
 }
 
+/**
+ * The workspace that kubectl would ask with this kubeconfig: the path in the URL of the given, else the current context. Undefined
+ * where that names none. Throws UsageError.
+ */
+export async function currentWorkspace(settings: ConnectSettings): Promise<string | undefined> {
+  const files = await kubeconfigFiles(settings);
+  const { server } = await usable(() => loadKubeconfigs(files, settings.context));
+  return /\/clusters\/([^/]+)\/?$/.exec(server)?.[1];
+}
+
 /** What a kubeconfig says that a command was given for another server. Throws UsageError. */
 export function kubeconfigConnection(file: string, context?: string): Promise<ServerConnection> {
   return usable(() => loadKubeconfig(file, context));

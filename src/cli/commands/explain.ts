@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { type ExplainInput, type Explanation, explain, type WhatIf } from '#scheduler/explain/explain.ts';
 import { type CellAssumption, parseAssumption } from '#scheduler/explain/what-if.ts';
-import { type ConnectSettings, withFederationClient, withKubeconfig } from '../connect.ts';
+import { type ConnectSettings, currentWorkspace, withFederationClient, withKubeconfig } from '../connect.ts';
 import { readExplainInput } from '../explain/input.ts';
 import { formatted, type OutputSettings, withOutput } from '../output.ts';
 import { findResource } from '../resource-argument.ts';
@@ -11,7 +11,7 @@ import { formatTable } from '../table.ts';
 
 interface Settings extends ConnectSettings, OutputSettings {
   readonly namespace: string;
-  readonly workspace: string;
+  readonly workspace?: string;
   readonly with: readonly string[];
   readonly replicas?: number;
 }
@@ -23,7 +23,11 @@ export function explainCommand(): Command {
     )
     .argument('<type/name>', 'the object, like deployment/web')
     .option('-n, --namespace <name>', 'its namespace', 'default')
-    .requiredOption('--workspace <path>', 'the project workspace, like root:acme:shop', parseWorkspacePath)
+    .option(
+      '--workspace <path>',
+      'the project workspace, like root:acme:shop (default: that of the kubeconfig’s context)',
+      parseWorkspacePath,
+    )
     .option(
       '--with <change>',
       'what would be decided if: cell/<name>=down (up, cordoned, drained, gone), cell/<name>.labels.<key>=<value>, cell/<name>.region=<name>; may be repeated',
@@ -33,15 +37,17 @@ export function explainCommand(): Command {
     .option('--replicas <n>', 'what would be decided with so many replicas', parseCount)
     .action(async (argument: string, settings: Settings) => {
       await withFederationClient(settings, async (federationClient) => {
-        const resource = await findResource(federationClient, settings.workspace, argument);
-        const { workspace, namespace, replicas } = settings;
+        const { namespace, replicas, workspace = await workspaceOf(settings) } = settings;
+        const resource = await findResource(federationClient, workspace, argument);
         const assumptions = settings.with.map(readAssumption);
         const whatIf =
           assumptions.length > 0 || replicas !== undefined ? { assumptions, replicas } : undefined;
         const question = { workspace, namespace, nowMs: Date.now(), whatIf };
         const explanation = explained(await readExplainInput(federationClient, question, resource));
         process.stdout.write(
-          await formatted(settings, explanation, () => render(argument, settings, explanation)),
+          await formatted(settings, explanation, () =>
+            render(argument, { workspace, namespace }, explanation),
+          ),
         );
       });
     });
@@ -66,10 +72,20 @@ function readAssumption(text: string): CellAssumption {
   }
 }
 
-function render(argument: string, settings: Settings, explanation: Explanation): string {
+async function workspaceOf(settings: Settings): Promise<string> {
+  const workspace = await currentWorkspace(settings);
+  if (workspace !== undefined) return workspace;
+  throw new UsageError('the kubeconfig’s context names no workspace: give --workspace, like root:acme:shop');
+}
+
+function render(
+  argument: string,
+  at: { readonly workspace: string; readonly namespace: string },
+  explanation: Explanation,
+): string {
   const { scheduled, message, policy, affinity, boundBy, quotaRoom, rollout, cells, unknown } = explanation;
   const head = [
-    `${argument} in ${settings.workspace}, namespace ${settings.namespace}`,
+    `${argument} in ${at.workspace}, namespace ${at.namespace}`,
     `Policy:     ${policy ?? 'none'}`,
     ...(affinity === undefined ? [] : [`Affinity:   ${affinity} is in use`]),
     ...(boundBy.length === 0 ? [] : [`Bound by:   ${boundBy.join(', ')}`]),

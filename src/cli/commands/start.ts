@@ -279,7 +279,7 @@ function printWelcome(adminFile: string, server: string, tookMs: number): void {
   kubectl apply -f examples/policy.yaml                        # 2:1 over both cells
   kubectl get deployments,resourcebindings
   kubectl --context edge-pop-a-cell-a get deployments -A
-  npx cellplane explain deployment/hello -n default --workspace root:acme:shop
+  npx cellplane explain deployment/hello
 
 Contexts: kubectl config get-contexts. Logs: ${path.join(path.dirname(shown), 'logs')}. Ctrl-C stops everything.
 `);

@@ -121,7 +121,9 @@ async function readBinding(
   } catch (error) {
     if (!isApiError(error, 'NotFound')) throw error;
     throw new UsageError(
-      `${gvr.resource}/${name} has no binding: no policy in ${workspace} selects it (or the scheduler has not seen it yet)`,
+      `${gvr.resource}/${name} has no binding: no policy in ${workspace} selects it${
+        namespace === undefined ? '' : '; a PropagationPolicy selects in its own namespace alone'
+      } (or the scheduler has not seen it yet)`,
     );
   }
 }
