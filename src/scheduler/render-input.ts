@@ -1,18 +1,16 @@
 import type { GracefulEvictionTask } from '#api/work/resource-binding.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { Target, Template } from './algorithm/decision.ts';
-import { nodeDemandOf } from './algorithm/node-demand.ts';
-import { definedGroup } from './copies/projector.ts';
 import type { DiscoveredResource } from './discovery.ts';
 import { relayedLabels } from './failover/preserved-state.ts';
 import type { Interpretation } from './interpreter/interpretation.ts';
 import type { Known } from './known-object.ts';
 import type { KeyParts } from './object-key.ts';
-import { crdResource, isPrivilegedResource, resourceKey } from './projection/kinds.ts';
+import { crdResource } from './projection/kinds.ts';
 import { type OverrideSource, overrideChain } from './projection/overrides.ts';
 import type { RenderInput } from './projection/render.ts';
-import { podSpecOf, replicasOf, requestOf } from './projection/replicas.ts';
 import { retainedFieldsOf } from './projection/retained.ts';
+import { templateOf } from './template-of.ts';
 import type { ResourceWatches } from './watches/resource-watches.ts';
 
 export interface RenderSources {
@@ -21,33 +19,16 @@ export interface RenderSources {
   readonly overridesOf: (cluster: string) => Iterable<OverrideSource>;
 }
 
-/** What the algorithm is told of an object. */
-export function templateOf(
+/** What the algorithm is told of an object of a project. */
+export function projectTemplateOf(
   watches: ResourceWatches,
-  parts: KeyParts,
-  resource: DiscoveredResource,
+  { group, resource, cluster }: KeyParts,
+  { version, kind, hasScale: scalable }: DiscoveredResource,
   object: KubeObject,
-  interpretation?: Interpretation | undefined,
+  interpretation: Interpretation | undefined,
 ): Template {
-  const { group, resource: plural, cluster } = parts;
-  const isCrd = resourceKey(group, plural) === crdResource;
-  const kind = { group, resource: plural, scalable: resource.hasScale };
-  const crdName = `${plural}.${group}`;
-  const custom = isCrd || watches.get(crdResource, cluster, '', crdName) !== undefined;
-  const told = interpretation?.replicas(object);
-  return {
-    group: isCrd ? definedGroup(object) : group,
-    version: resource.version,
-    kind: resource.kind,
-    resource: plural,
-    uid: object.metadata.uid ?? '',
-    key: `${parts.namespace}/${parts.name}`,
-    replicas: told?.replicas ?? replicasOf(object, kind),
-    request: told?.request ?? requestOf(object, kind),
-    nodes: told?.nodes ?? nodeDemandOf(podSpecOf(object, kind)),
-    custom,
-    privileged: isPrivilegedResource(group, plural),
-  };
+  const custom = watches.get(crdResource, cluster, '', `${resource}.${group}`) !== undefined;
+  return templateOf(object, { group, version, kind, resource, scalable, custom }, interpretation);
 }
 
 /** What rendering an object's copies needs. */

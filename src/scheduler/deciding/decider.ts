@@ -28,7 +28,7 @@ import type { Known } from '../known-object.ts';
 import { type KeyParts, type ProjectObjectKey, splitKey } from '../object-key.ts';
 import type { Policies } from '../policy/policies.ts';
 import { crdResource, resourceKey } from '../projection/kinds.ts';
-import { templateOf } from '../render-input.ts';
+import { projectTemplateOf } from '../render-input.ts';
 import {
   deschedulingLimits,
   limitsNow,
@@ -210,7 +210,7 @@ export class Decider {
   ): Promise<Decided | 'waiting'> {
     const { object, present, match } = known;
     const { policy, resource } = match;
-    const template = templateOf(this.#on.watches, parts, resource, object, known.interpretation);
+    const template = projectTemplateOf(this.#on.watches, parts, resource, object, known.interpretation);
     const membership = membershipOf(policy.spec.placement ?? {}, parts, object.metadata.labels);
     const grouped = (membership.affinity ?? membership.antiAffinity) !== undefined;
     const quotas = this.quotas.limits(parts);

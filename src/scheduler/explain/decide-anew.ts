@@ -9,15 +9,7 @@ import { type Bounds, forbiddenCells, forbiddingPolicy, withinBounds } from '../
 import { estimateBeside } from '../algorithm/capacity.ts';
 import { type CellInfo, type CellSnapshot, type ProjectRef, toleratedUntilMs } from '../algorithm/cell.ts';
 import { suspendedDecision } from '../algorithm/decide.ts';
-import type {
-  Decision,
-  DecisionDetails,
-  DecisionInput,
-  Peers,
-  Target,
-  Template,
-} from '../algorithm/decision.ts';
-import { nodeDemandOf } from '../algorithm/node-demand.ts';
+import type { Decision, DecisionDetails, DecisionInput, Peers, Target } from '../algorithm/decision.ts';
 import { meeting, ruledOutText } from '../algorithm/node-kinds.ts';
 import { compileProfile } from '../algorithm/profile.ts';
 import { previousTargets } from '../bindings/binding.ts';
@@ -32,12 +24,11 @@ import { remember, rememberedReplicas } from '../failover/health-memory.ts';
 import { servedKindsOf } from '../gather/definition-report.ts';
 import type { Interpretation } from '../interpreter/interpretation.ts';
 import { InheritedPolicies } from '../policy/inherited.ts';
-import { isPrivilegedResource } from '../projection/kinds.ts';
-import { podSpecOf, replicasOf, requestOf } from '../projection/replicas.ts';
 import { deschedulingLimits, limitsNow, tellingOfCrashes } from '../rescheduling/missing-replicas.ts';
 import { rescheduleOf } from '../rescheduling/reschedule-of.ts';
 import { isTriggered, triggerDigests } from '../rescheduling/triggers.ts';
 import { cellsOnTrial } from '../rollout/plan.ts';
+import { templateOf } from '../template-of.ts';
 import { type Reason, reasonOf } from './reasons.ts';
 import { toldQuotas } from './told-quotas.ts';
 
@@ -128,7 +119,16 @@ export function decideAnew(
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   const snapshot = { version: 0, cells: infos };
   const definition = isDefinition(binding) ? definedGroup(object) : undefined;
-  const template = templateOf(binding, given, replicas);
+  const { apiVersion, kind, resource } = binding.spec.resource;
+  const version = apiVersion.slice(apiVersion.indexOf('/') + 1);
+  const { custom, scalable, interpretation } = given;
+  const group = groupOf(binding);
+  const template = templateOf(
+    object,
+    { group, version, kind, resource, scalable, custom },
+    interpretation,
+    replicas,
+  );
   const bounds = boundsAbove(inherited, project.path, binding, object);
   const previous = previousTargets(binding);
   const told = toldQuotas(quotas, previous, template.request);
@@ -221,32 +221,6 @@ export function boundsAbove(
     policies.put(`${source.workspace}/${source.name}`, source.workspace, source.name, source.spec);
   const { kind } = binding.spec.resource;
   return policies.boundsOf(path, { group: groupOf(binding), kind, namespace, name, labels });
-}
-
-function templateOf(
-  binding: ResourceBinding,
-  { object, custom, scalable, interpretation }: ExplainedTemplate,
-  replicas: number | undefined,
-): Template {
-  const { apiVersion, kind, resource } = binding.spec.resource;
-  const group = groupOf(binding);
-  const isCrd = isDefinition(binding);
-  const replicaKind = { group, resource, scalable };
-  const told = interpretation?.replicas(object);
-  const own = told?.replicas ?? replicasOf(object, replicaKind);
-  return {
-    group: isCrd ? definedGroup(object) : group,
-    version: apiVersion.slice(apiVersion.indexOf('/') + 1),
-    kind,
-    resource,
-    uid: object.metadata.uid ?? '',
-    key: `${object.metadata.namespace ?? ''}/${object.metadata.name ?? ''}`,
-    replicas: own === undefined ? undefined : (replicas ?? own),
-    request: told?.request ?? requestOf(object, replicaKind),
-    nodes: told?.nodes ?? nodeDemandOf(podSpecOf(object, replicaKind)),
-    custom: custom || isCrd,
-    privileged: isPrivilegedResource(group, resource),
-  };
 }
 
 function decideBy(
