@@ -1,4 +1,10 @@
+import { declOf } from '#apimachinery/cel/decl.ts';
+import { valueOfJson } from '#apimachinery/cel/json-values.ts';
+import { rulesOf } from '#apimachinery/cel/rules/rule-program.ts';
+import { callCostMax, objectCostMax } from '#apimachinery/cel/rules/validate-rules.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
+import type { Schema } from '#apimachinery/schema.ts';
+import { schemaFromJsonSchemaProps } from '#apimachinery/schema-from-openapi.ts';
 import { Random } from '../harness/random.ts';
 import { until } from '../harness/until.ts';
 import type { Case } from './case.ts';
@@ -26,6 +32,8 @@ interface CostlyKind {
   /** But for the list that the expression is evaluated for. */
   readonly subject: JsonObject;
   readonly timesMax: number;
+  /** Of what holds the list. */
+  readonly schema: Schema;
 }
 
 function schemaOf(plural: string, expression: string, ruleCount: number, itemsMax: number): JsonObject {
@@ -33,12 +41,16 @@ function schemaOf(plural: string, expression: string, ruleCount: number, itemsMa
     rule: `self.many.all(m, ${inner}.all(t, [${expression}].size() == 1)) || ${at} < 0`,
   }));
   const definition = definitionOf({ plural, rules, hasBounds: true, itemsMax: 1 });
-  const [version] = (definition['spec'] as JsonObject)['versions'] as unknown as {
-    schema: { openAPIV3Schema: { properties: { spec: { properties: JsonObject } } } };
-  }[];
-  const { properties } = version!.schema.openAPIV3Schema.properties.spec;
-  properties['many'] = { type: 'array', maxItems: itemsMax, items: { type: 'integer' } };
+  specOf(definition).properties['many'] = { type: 'array', maxItems: itemsMax, items: { type: 'integer' } };
   return definition;
+}
+
+/** The schema of its objects' `spec`. */
+function specOf(definition: JsonObject): JsonObject & { readonly properties: JsonObject } {
+  const [version] = (definition['spec'] as JsonObject)['versions'] as unknown as {
+    schema: { openAPIV3Schema: { properties: { spec: JsonObject & { readonly properties: JsonObject } } } };
+  }[];
+  return version!.schema.openAPIV3Schema.properties.spec;
 }
 
 /** A kind with a drawn rule that both servers take; undefined when they take it at no size. */
@@ -70,14 +82,19 @@ async function costlyKind(
       const answers = await pair.send({ path: collectionOfKind(plural) });
       return answers.oracle.status === 200 && answers.ours.status === 200;
     });
-    return { name, plural, subject, timesMax: itemsMax };
+    return {
+      name,
+      plural,
+      subject,
+      timesMax: itemsMax,
+      schema: schemaFromJsonSchemaProps(specOf(definition)),
+    };
   }
   return undefined;
 }
 
 function bodyOf({ plural, subject }: CostlyKind, times: number): JsonObject {
-  const many: JsonValue = Array.from({ length: times }, (_, at) => at % 10);
-  return subjectOf(plural, 'x', { ...subject, many });
+  return subjectOf(plural, 'x', { ...subject, many: manyOf(times) });
 }
 
 const isOverBudget = (body: JsonValue | undefined) =>
@@ -88,6 +105,23 @@ const isOverBudget = (body: JsonValue | undefined) =>
 class TooSlow extends Error {
   override readonly name = 'TooSlow';
 }
+
+/** Where the budget of all rules is used up by our own reckoning, which begins the search; undefined when it never is. */
+function guessed({ schema, subject }: CostlyKind): number | undefined {
+  const decl = declOf(schema, false);
+  const rules = rulesOf(schema, false);
+  const costOf = (times: number) => {
+    const self = valueOfJson({ ...subject, many: manyOf(times) }, decl);
+    return rules.reduce((sum, { program }) => sum + (program?.run(() => self, Infinity).cost ?? 0), 0);
+  };
+  const [few, more] = [100, 200];
+  const each = (costOf(more) - costOf(few)) / (more - few);
+  if (each <= 0) return undefined;
+  const budget = rules.length === 1 ? callCostMax : objectCostMax;
+  return Math.ceil((budget - costOf(few)) / each) + few;
+}
+
+const manyOf = (times: number): JsonValue[] => Array.from({ length: times }, (_, at) => at % 10);
 
 /** The least times at which the oracle says that the budget is used up; undefined when it never does. Throws TooSlow. */
 async function firstOver(pair: Pair, kind: CostlyKind): Promise<number | undefined> {
@@ -100,6 +134,20 @@ async function firstOver(pair: Pair, kind: CostlyKind): Promise<number | undefin
   if (!(await isOver(kind.timesMax))) return undefined;
   let under = 0;
   let over = kind.timesMax;
+  // From the guess outwards, in growing steps: each question has the oracle evaluate up to a whole budget.
+  let at = guessed(kind) ?? 0;
+  for (let step = 1; at > under && at < over; step *= 2) {
+    const wasOver = over < kind.timesMax;
+    if (await isOver(at)) {
+      over = at;
+      if (under > 0) break;
+      at -= step;
+    } else {
+      under = at;
+      if (wasOver) break;
+      at += step;
+    }
+  }
   while (over - under > 1) {
     const middle = Math.floor((under + over) / 2);
     if (await isOver(middle)) over = middle;
