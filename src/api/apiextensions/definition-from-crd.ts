@@ -149,8 +149,22 @@ function rootSchema(props: JsonObject): Schema {
   return { ...schema, type: 'object', properties };
 }
 
-function metadataSchema(narrowed: Schema | undefined): Schema {
+let looseMetadata: Schema | undefined;
+
+/** ObjectMeta of which an owner's fields may be absent: they read as empty then, which the rules of metadata tell. */
+function looseObjectMeta(): Schema {
+  if (looseMetadata !== undefined) return looseMetadata;
   const meta = objectMetaSchema();
+  const owners = meta.properties?.get('ownerReferences');
+  if (owners?.items === undefined) return meta;
+  const items: Schema = { ...owners.items, required: undefined };
+  const properties = new Map(meta.properties).set('ownerReferences', { ...owners, items });
+  looseMetadata = { ...meta, properties };
+  return looseMetadata;
+}
+
+function metadataSchema(narrowed: Schema | undefined): Schema {
+  const meta = looseObjectMeta();
   if (narrowed?.properties === undefined || narrowed.properties.size === 0) return meta;
   return { ...meta, validation: { ...meta.validation, allOf: [{ properties: narrowed.properties }] } };
 }

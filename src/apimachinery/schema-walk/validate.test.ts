@@ -30,14 +30,14 @@ test('a wrong type is told by the format that counts, and beside all else that i
     [
       at({ type: 'integer', format: 'odd' }),
       { f: 1.5 },
-      [unfitting('(default format)'), byFormat('number', 'integer')],
+      [byFormat('number', 'integer'), unfitting('(default format)')],
     ],
     [
       at({ type: 'integer', not: { maximum: 5 } }),
       { f: 1.5 },
       [
-        unfitting('(default format)'),
         byFormat('number', 'integer'),
+        unfitting('(default format)'),
         general('not validate the schema (not)'),
       ],
     ],
@@ -128,16 +128,16 @@ test('values are validated with the texts of Kubernetes', () => {
       at({ type: 'integer' }),
       { f: 1.5 },
       [
-        '<nil>: Invalid value: "": Checked value must be of type integer (default format) in f',
         'f: Invalid value: "number": f in body must be of type integer: "number"',
+        '<nil>: Invalid value: "": Checked value must be of type integer (default format) in f',
       ],
     ],
     [
       at({ type: 'integer', format: 'int32', multipleOf: 2 }),
       { f: 1.5 },
       [
-        '<nil>: Invalid value: "": Checked value must be of type integer with format int32 in f',
         'f: Invalid value: "float64": f in body must be of type int32: "float64"',
+        '<nil>: Invalid value: "": Checked value must be of type integer with format int32 in f',
         'f: Invalid value: 1.5: f in body should be a multiple of 2',
       ],
     ],
@@ -356,8 +356,8 @@ test('values are validated with the texts of Kubernetes', () => {
       at({ type: 'integer', enum: [1] }),
       { f: 1.5 },
       [
-        '<nil>: Invalid value: "": Checked value must be of type integer (default format) in f',
         'f: Invalid value: "number": f in body must be of type integer: "number"',
+        '<nil>: Invalid value: "": Checked value must be of type integer (default format) in f',
       ],
     ],
     [at({ 'x-kubernetes-int-or-string': true, enum: ['a'] }), { f: 97 }, []],

@@ -298,9 +298,10 @@ export class ValidationWalk {
   #noInteger(node: CompiledSchema, number: number, depth: number, checksLists: boolean): void {
     const rules = node.validation;
     const format = checkedFormat(node);
-    this.#unfitting(format, depth);
     const [name, wanted] = format === undefined ? ['number', 'integer'] : ['float64', format];
+    // The type is looked at first (kube-openapi validate/schema.go), as everywhere.
     this.#notOfType(depth, name, wanted);
+    this.#unfitting(format, depth);
     if (rules !== undefined) this.#rules(node, { ...rules, format: undefined }, number, depth, checksLists);
   }
 

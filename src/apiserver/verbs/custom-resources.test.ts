@@ -56,6 +56,14 @@ async function causesOf(request: Promise<unknown>): Promise<readonly string[]> {
   return (error.details?.causes ?? []).map(({ field, message }) => `${field}: ${message}`);
 }
 
+test('what an owner of a custom object lacks is told once, as of any object', async () => {
+  await using harness = await Harness.open({ definitions: [things({})] });
+  const owned = (owner: JsonObject) => causesOf(harness.post(url, thing({}, { ownerReferences: [owner] })));
+  const of = (field: string) => `metadata.ownerReferences.${field}: Invalid value: "": must not be empty`;
+  assert.deepEqual(await owned({ apiVersion: 'v1', kind: 'ConfigMap', name: 'x' }), [of('uid')]);
+  assert.deepEqual(await owned({ apiVersion: 'v1', kind: 'ConfigMap', uid: 'u' }), [of('name')]);
+});
+
 const embedded = {
   type: 'object',
   'x-kubernetes-embedded-resource': true,
