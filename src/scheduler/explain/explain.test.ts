@@ -84,6 +84,23 @@ test('each cell: chosen or why not, and how far its copy is', () => {
   assert.equal(found.cells[0]?.health, 'Healthy');
 });
 
+test('a withdrawal that is held says so, rather than that the edge is waited for', () => {
+  const messageOf = (annotations: { [name: string]: string }) => {
+    const copies = [copy('a', annotations, { deletionTimestamp: '2026-01-01T00:00:00Z' })];
+    const { cells } = explain({
+      ...input,
+      copies,
+      template: { object: deployment('web', 2), policy: {}, custom: false, scalable: true },
+    });
+    return cells.find(({ cell: name }) => name === 'a')?.message ?? '';
+  };
+  const error = (reason: string) => ({
+    [syncAnnotations.syncError]: JSON.stringify({ reason, message: 'the budget is spent' }),
+  });
+  assert.match(messageOf(error('DeletionHeld')), /DeletionHeld: the budget is spent; the condition/);
+  assert.match(messageOf(error('Forbidden')), /waits for the edge/, 'what was wrong before it was to go');
+});
+
 test('a copy that stays until the object is well elsewhere, and cells that are left as they are', () => {
   const task = {
     fromCluster: 'z',

@@ -211,9 +211,19 @@ function syncOf(input: ExplainInput, cell: string, chosen: boolean): { sync: Syn
   const task = input.binding.spec.gracefulEvictionTasks?.find(({ fromCluster }) => fromCluster === cell);
   if (!chosen && !isGoing && task !== undefined) return { sync: 'Leaving', message: leavingText(task) };
   if (!chosen || isGoing) {
-    return { sync: 'Withdrawing', message: 'the copy waits for the edge to let go of it' };
+    return { sync: 'Withdrawing', message: heldText(own) ?? 'the copy waits for the edge to let go of it' };
   }
   return reportedSync(own);
+}
+
+/** A deletion that a person is to look at (docs/federators.md, Deletions). */
+function heldText(own: ExplainInput['copies']): string | undefined {
+  for (const { metadata } of own) {
+    const told = syncErrorText(metadata.annotations?.[syncAnnotations.syncError]);
+    if (told?.startsWith('DeletionHeld: '))
+      return `${told}; the condition DeletionHeld of the Cell tells how to release it`;
+  }
+  return undefined;
 }
 
 function leavingText(task: GracefulEvictionTask): string {
