@@ -28,6 +28,30 @@ function cellplane(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   return { code: status, stdout, stderr };
 }
 
+/** Of a service account of the project that may do everything there, and nothing elsewhere. */
+async function tokenOf(folder: string, cluster: string): Promise<string> {
+  const options = { userAgent: 'cellplane-test', limits: patient };
+  const client = new RemoteClient(await adminConnection(folder), options);
+  const rbac = 'rbac.authorization.k8s.io';
+  await client.create(
+    { cluster, gvr: { group: rbac, version: 'v1', resource: 'clusterrolebindings' } },
+    {
+      apiVersion: `${rbac}/v1`,
+      kind: 'ClusterRoleBinding',
+      metadata: { name: 'dev' },
+      roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: 'cluster-admin' },
+      subjects: [{ kind: 'ServiceAccount', namespace: 'default', name: 'default' }],
+    },
+  );
+  const path = '/api/v1/namespaces/default/serviceaccounts/default/token';
+  const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { audiences: [] } };
+  const { status } = (await client.raw({ cluster, method: 'POST', path, body })) as {
+    status: { token: string };
+  };
+  await client.close();
+  return status.token;
+}
+
 /** Whether a process that serves data of this folder has the id: ids are given again. */
 function isRunning(pid: number, data: string): boolean {
   try {
@@ -319,6 +343,16 @@ describe('cellplane start', { timeout: 600_000 }, () => {
     assert.match(
       cellplane(['explain', 'deployment/hello', '--kubeconfig', kubeconfig]).stderr,
       /^cellplane: the kubeconfig’s context names no workspace: give --workspace, like root:acme:shop\n$/,
+    );
+    const token = await tokenOf(folder.path, 'root:acme:shop');
+    const withToken = admin
+      .replaceAll(/"client-certificate-data": "[^"]*"/g, `"token": "${token}"`)
+      .replaceAll(/"client-key-data"/g, '"without"');
+    await writeFile(kubeconfig, withToken);
+    assert.match(
+      cellplane(['explain', 'namespace/default', '--workspace', 'root:acme:shop', '--kubeconfig', kubeconfig])
+        .stderr,
+      /^cellplane: explain looks into the cells, .*forbidden.*; in a project `kubectl describe`/,
     );
     assert.match(explain('namespace/hello', 'root:acme:shop'), /^cellplane: namespaces "hello" not found\n$/);
     assert.match(explain('deployment/hello', 'root:absent'), /^cellplane: .* "root:absent" not found\n$/);

@@ -39,7 +39,13 @@ export async function readExplainInput(
     readObject(federationClient, workspace, namespace, resource),
     federationClient.get({ cluster: workspace, gvr: logicalClustersGvr, name: logicalClusterName }),
     federationClient.list({ cluster: cellsWorkspacePath, gvr: cellsGvr }),
-  ]);
+  ]).catch((error: unknown) => {
+    if (!isApiError(error, 'Forbidden')) throw error;
+    throw new UsageError(
+      `explain looks into the cells, which is for the platform's administrators (${error.message}); in a project ` +
+        '`kubectl describe` of the object, and status.decision of its ResourceBinding, tell why it is where it is',
+    );
+  });
   const binding = await readBinding(federationClient, workspace, namespace, resource);
   const unread = new Unread();
   const policy = await readPolicy(federationClient, workspace, binding, unread);
