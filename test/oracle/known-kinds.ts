@@ -75,6 +75,13 @@ export const knownOfKinds: readonly KnownDifference[] = [
     parts: true,
   },
   {
+    row: 'a new Job whose name or generated labels are not fit for labels',
+    explains: (_, { request, oracle, ours }) =>
+      isOf(request.path, 'jobs') &&
+      request.method === 'POST' &&
+      differInCauses(oracle, ours, /"field":"metadata\.labels".*must be no more than 63 bytes/),
+  },
+  {
     row: 'generation of a Deployment, when its annotations change',
     explains: ({ path, oracle, ours }, { request, earlier }) =>
       isOf(request.path, 'deployments') &&

@@ -162,4 +162,15 @@ export const knownOfOwnedFields: readonly KnownDifference[] = [
       oracle === '<new revision>' &&
       ours === '<same revision>',
   },
+  {
+    // ... and one that a PUT of what was read before it conflicts with.
+    row: 'a write of `/scale`',
+    parts: true,
+    explains: (_, { request, earlier, oracle, ours }) =>
+      request.method === 'PUT' &&
+      oracle.status === 409 &&
+      ours.status === 200 &&
+      String(request.body).includes('"resourceVersion"') &&
+      (earlier ?? []).some(({ path }) => /\/scale(?:\?|$)/.test(path)),
+  },
 ];
