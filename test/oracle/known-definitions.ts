@@ -44,6 +44,16 @@ export const knownOfDefinitions: readonly KnownDifference[] = [
       earlier.some(({ body }) => /\/served","value":false/.test(String(body))),
   },
   {
+    // ... so that revisions were told at one side alone, by which later ones are told apart.
+    row: 'a custom kind that goes while none of its versions is served',
+    explains: ({ path, oracle, ours }, { earlier = [] }) =>
+      path.join('.') === 'body.metadata.resourceVersion' &&
+      /^<(?:same|earlier) revision>$/.test(String(oracle)) &&
+      /^<(?:same|earlier) revision>$/.test(String(ours)) &&
+      earlier.some(({ path: asked, method }) => method === undefined && /^\/apis\/g\d+\./.test(asked)) &&
+      earlier.some(({ body }) => /\/served","value":false/.test(String(body))),
+  },
+  {
     row: 'CRDs',
     explains: ({ path, oracle, ours }, { request }) =>
       isOf(request.path, 'customresourcedefinitions') &&
