@@ -27,16 +27,17 @@ test('why an object fits nowhere is told by Events, and of what fits nothing is'
     metadata: { name: 'Reads:all' },
     rules: [],
   });
-  const told = async () => await controlPlane.list(project, 'v1', 'events');
+  const eventsThere = async () => await controlPlane.list(project, 'v1', 'events');
   const about = (events: readonly KubeObject[], kind: string) =>
     events.find(({ involvedObject }) => (involvedObject as { kind?: string }).kind === kind);
-  await until('all is told', async () => (await told()).length === 4);
+  await until('all is told', async () => (await eventsThere()).length === 4);
   const binding = await bindingWhere(controlPlane, project, 'web', () => true);
   const { message } = condition(binding, 'Scheduled') ?? {};
-  const events = await told();
+  const events = await eventsThere();
   const ofDeployment = about(events, 'Deployment');
   const [type, reason] = [ofDeployment?.['type'], ofDeployment?.['reason']];
-  assert.deepEqual([type, reason, ofDeployment?.['message']], ['Warning', 'ScheduleBindingFailed', message]);
+  const told = `${message}; ams, fra: the policy's affinity (of several the one in use) leaves the cell out`;
+  assert.deepEqual([type, reason, ofDeployment?.['message']], ['Warning', 'ScheduleBindingFailed', told]);
   const ofBinding = about(events, 'ResourceBinding')?.['involvedObject'] as { name?: string; uid?: string };
   assert.deepEqual([ofBinding.name, ofBinding.uid], [binding.metadata.name, binding.metadata.uid]);
   const ofRole = about(events, 'ClusterRole');

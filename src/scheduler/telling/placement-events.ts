@@ -11,6 +11,7 @@ import { WorkQueue } from '#client/workqueue.ts';
 import type { BindingStore } from '../bindings/binding-store.ts';
 import { clusterOf, type KeyParts, keyOf, type ProjectObjectKey, splitKey } from '../object-key.ts';
 import { type Involved, type Telling, tellEvent } from './event-writer.ts';
+import { whyFailed } from './why-failed.ts';
 
 /** As Karmada's scheduler calls them (github.com/karmada-io/karmada/pkg/events/events.go). */
 const failed = 'ScheduleBindingFailed';
@@ -128,10 +129,11 @@ export class PlacementEvents {
         return undefined;
       }
       await this.#pace(signal);
+      const { message = '' } = conditionOf(binding.status?.conditions, bindingConditions.scheduled) ?? {};
       const telling: Telling = {
         type: why === undefined ? 'Normal' : 'Warning',
         reason: why === undefined ? succeeded : failed,
-        message: conditionOf(binding.status?.conditions, bindingConditions.scheduled)?.message ?? '',
+        message: why === undefined ? message : whyFailed(message, binding.status?.refusals),
         now: nowTime(clock.now()),
       };
       for (const involved of this.#involvedIn(parts, binding))
