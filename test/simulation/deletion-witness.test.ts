@@ -132,6 +132,31 @@ describe('deletions at an edge', () => {
     assert.equal(witness.violations.length, 1);
   });
 
+  test('a deletion for what was before a copy that went with a restore may come late as well', () => {
+    edge.put('edge', 'there');
+    federation.put(cellCluster, 'two');
+    federation.restore([]);
+    edge.delete('edge');
+    assert.deepEqual(witness.violations, []);
+  });
+
+  test('what an edge holds again after a restore was not written for a copy that came later', async () => {
+    edge.put('edge', 'there');
+    const backup = await edge.backUp();
+    federation.put(cellCluster, 'two');
+    edge.put('edge', 'for the second copy');
+    edge.restore(backup);
+    edge.delete('edge');
+    assert.deepEqual(witness.violations, []);
+  });
+
+  test('what a restore of the edge has left as it was stands as before', async () => {
+    inSync();
+    edge.restore(await edge.backUp());
+    edge.delete('edge');
+    assert.deepEqual(witness.violations, ['cell-a configmaps n/x was deleted although its copy stands']);
+  });
+
   test('a copy that came back with a restore stands since then', async () => {
     inSync();
     const backup = await federation.backUp();

@@ -15,6 +15,11 @@ interface Copy {
   readonly since: number;
 }
 
+interface Written {
+  readonly value: Uint8Array;
+  readonly moment: number;
+}
+
 type Witnessed = Pick<SimulatedServer, 'observe'>;
 
 export interface DeletionWitnessOptions {
@@ -37,10 +42,10 @@ export class DeletionWitness {
   readonly #cells = new Map<string, string>();
   /** By `<cell> <resource> <namespace>/<name>`. */
   readonly #copies = new Map<string, Copy>();
-  /** Stood when the federation was put back to a backup that does not hold it. */
-  readonly #vanished = new Set<string>();
-  /** When the edge object was written last; absent where that was not seen. */
-  readonly #writtenAt = new Map<string, number>();
+  /** Stood, from that moment on, when the federation was put back to a backup that does not hold it. */
+  readonly #vanished = new Map<string, number>();
+  /** How and when the edge object was written last; absent where that was not seen. */
+  readonly #written = new Map<string, Written>();
   #moments = 0;
 
   constructor(options: DeletionWitnessOptions) {
@@ -52,7 +57,10 @@ export class DeletionWitness {
     const { federation, edges } = this.#options;
     await this.findCells();
     for (const [cell, edge] of edges) {
-      await edge.observe({ event: (event) => this.#edgeEvent(cell, event) });
+      await edge.observe({
+        event: (event) => this.#edgeEvent(cell, event),
+        restored: (backup) => this.#edgeRestored(cell, backup),
+      });
     }
     await federation.observe({
       event: (event) => this.#copyEvent(event),
@@ -78,7 +86,8 @@ export class DeletionWitness {
 
   /** A person lets happen what is held at the cell. */
   released(cell: string): void {
-    for (const place of this.#vanished) if (place.startsWith(`${cell} `)) this.#vanished.delete(place);
+    for (const place of [...this.#vanished.keys()])
+      if (place.startsWith(`${cell} `)) this.#vanished.delete(place);
   }
 
   /**
@@ -86,9 +95,9 @@ export class DeletionWitness {
    * may still be under way.)
    */
   putBack(cell: string, backup: readonly KeyValue[]): void {
-    for (const { key } of backup) {
+    for (const { key, value } of backup) {
       const what = describe(key);
-      if (what !== undefined) this.#writtenAt.set(`${cell} ${what}`, ++this.#moments);
+      if (what !== undefined) this.#written.set(`${cell} ${what}`, { value, moment: ++this.#moments });
     }
   }
 
@@ -116,9 +125,19 @@ export class DeletionWitness {
     for (const [place, copy] of before) {
       if (copy.isWithdrawn) continue;
       const now = this.#copies.get(place);
-      if (now === undefined) this.#vanished.add(place);
+      if (now === undefined) this.#vanished.set(place, copy.since);
       // What stood all along does so since then; what has come back, only since now.
       else if (now.uid === copy.uid) this.#copies.set(place, { ...copy, isWithdrawn: now.isWithdrawn });
+    }
+  }
+
+  /** What it holds again was written when it was, for what was to be there then. */
+  #edgeRestored(cell: string, backup: readonly KeyValue[]): void {
+    const values = new Map(backup.map(({ key, value }) => [`${cell} ${describe(key)}`, value]));
+    for (const [place, { value }] of [...this.#written]) {
+      if (!place.startsWith(`${cell} `)) continue;
+      const now = values.get(place);
+      if (now === undefined || Buffer.compare(now, value) !== 0) this.#written.delete(place);
     }
   }
 
@@ -129,22 +148,24 @@ export class DeletionWitness {
     if (type === 'put') {
       // That it is to go is the deletion itself, which may have been decided a moment ago.
       const isDeletion = value !== undefined && hasDeletionTimestamp({ key, value, revision });
-      if (!isDeletion) this.#writtenAt.set(place, ++this.#moments);
+      if (value !== undefined && !isDeletion) this.#written.set(place, { value, moment: ++this.#moments });
       return;
     }
-    const writtenAt = this.#writtenAt.get(place) ?? 0;
-    this.#writtenAt.delete(place);
+    const writtenAt = this.#written.get(place)?.moment ?? 0;
+    this.#written.delete(place);
     if (previous === undefined || headerOf(entryOf(previous)).labels[copyLabels.originCluster] === undefined)
       return;
     if (this.#options.mayBeByHand(cell, what)) return;
     const copy = this.#copies.get(place);
-    if (copy === undefined) {
-      if (this.#vanished.has(place))
-        this.violations.push(`${place} was deleted: its copy went with a restore, and nobody released it`);
-    } else if (!copy.isWithdrawn && writtenAt > copy.since) {
-      // One that was not written since was to go for what was before this copy: the deletion may have come late.
-      this.violations.push(`${place} was deleted although its copy stands`);
-    }
+    if (copy?.isWithdrawn === true) return;
+    const since = copy?.since ?? this.#vanished.get(place);
+    // One that was not written since was to go for what was before this copy: the deletion may have come late.
+    if (since === undefined || writtenAt <= since) return;
+    this.violations.push(
+      copy === undefined
+        ? `${place} was deleted: its copy went with a restore, and nobody released it`
+        : `${place} was deleted although its copy stands`,
+    );
   }
 
   /** Undefined for what is not in a cell's workspace. */
