@@ -1,5 +1,6 @@
 import type { EdgeMeddler } from '../chaos/meddling.ts';
 import { cellNames, tendedNamespace } from './cast.ts';
+import { DecisionWitness } from './decision-witness.ts';
 import { DeletionWitness } from './deletion-witness.ts';
 import { LatenessWitness } from './lateness-witness.ts';
 import { OrderWitness } from './order-witness.ts';
@@ -13,9 +14,10 @@ export class Witnesses {
   readonly #deletion: DeletionWitness;
   readonly #lateness = new LatenessWitness();
   readonly #order: OrderWitness | undefined;
+  readonly #decision = new DecisionWitness();
   readonly #rollout: RolloutWitness | undefined;
 
-  constructor(world: World, { traits, schedulers }: RunPlan, meddlers: ReadonlyMap<string, EdgeMeddler>) {
+  constructor(world: World, { traits }: RunPlan, meddlers: ReadonlyMap<string, EdgeMeddler>) {
     const { federation, edges } = world;
     this.#world = world;
     this.#deletion = new DeletionWitness({
@@ -24,7 +26,7 @@ export class Witnesses {
       mayBeByHand: (cell, what) => meddlers.get(cell)?.mayHaveDeleted(what) ?? false,
     });
     const isStaged = traits.rollout !== undefined;
-    this.#order = schedulers === 'alone' || isStaged ? undefined : new OrderWitness();
+    this.#order = isStaged ? undefined : new OrderWitness();
     this.#rollout = isStaged
       ? new RolloutWitness({ federation, cells: cellNames, namespace: tendedNamespace })
       : undefined;
@@ -35,6 +37,7 @@ export class Witnesses {
     await this.#deletion.start();
     await this.#lateness.start(edges);
     await this.#order?.start(federation);
+    await this.#decision.start(federation);
     await this.#rollout?.start();
   }
 
@@ -44,6 +47,7 @@ export class Witnesses {
       ...this.#deletion.violations,
       ...this.#lateness.violations,
       ...(this.#order?.violations ?? []),
+      ...this.#decision.violations,
       ...(this.#rollout?.violations ?? []),
       ...network.strayWrites.violations,
       ...(leases?.violations ?? []),
