@@ -119,9 +119,7 @@ export class SchedulerStrikes {
         network.lie(federator, cell, rate, forMs);
         // It was started anew, with an empty cache of events; and so it is when it is mended.
         network.breakStreams(federator, cell, 'expired');
-        hand.later(forMs, async () => {
-          for (const name of federators) network.breakStreams(name, cell, 'expired');
-        });
+        hand.later(forMs, () => network.forgetEvents(world.edge(cell)));
         return true;
       }
       default:

@@ -4,6 +4,7 @@ import { deedNames } from './operators.ts';
 import { stagedChange } from './rollout-witness.ts';
 import { replacedApplyFault } from './world/call-faults.ts';
 import { lies } from './world/lying-client.ts';
+import { watchLies } from './world/lying-watch.ts';
 
 /** What is done at random moments, each as often as its weight says. */
 export const strikes = {
@@ -83,6 +84,7 @@ export const sharedStrikeNames: readonly string[] = [
   ...pairStrikeNames,
   ...Object.keys(sharedStrikes),
   ...lies,
+  ...watchLies,
 ];
 
 /** And where one of them stands by; what is done to leases by hand is done in other runs too, and few seeds may leave it out here. */

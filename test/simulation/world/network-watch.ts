@@ -2,6 +2,7 @@ import type { ApiError } from '#apimachinery/api-error.ts';
 import type { CollectionRef, KubeClient, WatchEvent, WatchOptions } from '#client/client.ts';
 import { refusalOf, unreachable } from './call-faults.ts';
 import type { ClientLine } from './client-line.ts';
+import { lieAbout, mayLie } from './lying-watch.ts';
 
 /** Events as they come over the line, until it breaks, the watch is given up or the process is dead. */
 export async function* watch(
@@ -12,6 +13,7 @@ export async function* watch(
   const { name } = line.server;
   const { link } = line;
   const { signal } = options;
+  const isFalse = mayLie(options);
   if (signal?.aborted === true || closing.aborted) return;
   let fail: (error: ApiError | undefined) => void = () => {};
   const ended = new Promise<ApiError | undefined>((resolve) => {
@@ -53,6 +55,7 @@ export async function* watch(
       throw refusalOf(fault);
     }
     line.compareStore();
+    line.traffic.compareRevision(line.server, options.resourceVersion);
     const events = (await eventsOf(line, target, collection, { ...options, signal: inner.signal }))[
       Symbol.asyncIterator
     ]();
@@ -72,7 +75,11 @@ export async function* watch(
         })(),
       );
       if ('end' in arrived) return yield* endWith(arrived.end);
-      yield next.value.value;
+      const event = next.value.value;
+      const lied = isFalse && line.traffic.drawLie(link) ? lieAbout(event, line.random) : undefined;
+      if (lied !== undefined) line.traffic.countFault(lied.lie);
+      const told = lied === undefined ? event : lied.told;
+      if (told !== undefined) yield told;
     }
   } finally {
     inner.abort();

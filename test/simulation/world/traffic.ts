@@ -3,6 +3,7 @@ import type { ObjectRef } from '#client/client.ts';
 import type { Random } from '../../harness/random.ts';
 import { type CallFault, drawCallFault, unreachable } from './call-faults.ts';
 import { breakStreams, type Link, newLink } from './link.ts';
+import type { Reachable } from './reachable.ts';
 import { StrayWrites } from './stray-writes.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -19,6 +20,8 @@ export class Traffic {
   readonly #time: VirtualTime;
   readonly #random: Random;
   readonly #links = new Map<string, Link>();
+  /** By server: up to which revision of which store it has no events. */
+  readonly #forgotten = new Map<string, { readonly incarnationId: string; readonly revision: number }>();
   /** Share of the calls that go wrong. */
   faultRate = 0;
   /** Of every verb from one to another. */
@@ -99,11 +102,28 @@ export class Traffic {
     this.breakStreams(from, to, 'reset');
   }
 
-  /** For so long the server answers a share of the calls with lies. Whoever makes it truthful again restarts it: see `breakStreams`. */
+  /** For so long the server answers a share of the calls with lies. Whoever makes it truthful again restarts it: see `forgetEvents`. */
   lie(from: string, to: string, rate: number, forMs: number): void {
     const link = this.link(from, to);
     link.lieUntilMs = this.#time.nowMs + forMs;
     link.lieRate = rate;
+  }
+
+  /** The server, restarted, has none of its former events any more: whoever watches its objects from then lists them anew. */
+  async forgetEvents(server: Reachable): Promise<void> {
+    const { name, incarnationId } = server;
+    this.#forgotten.set(name, { incarnationId, revision: await server.currentRevision() });
+    for (const [key, link] of this.#links) {
+      if (key.endsWith(`>${name}`)) breakStreams(link, new ApiError('Expired', 'the revision is compacted'));
+    }
+  }
+
+  /** Throws Expired where the server has forgotten what came after the revision. */
+  compareRevision({ name, incarnationId }: Reachable, resourceVersion: string | undefined): void {
+    const forgotten = this.#forgotten.get(name);
+    if (forgotten?.incarnationId !== incarnationId || resourceVersion === undefined) return;
+    if (Number(resourceVersion) >= forgotten.revision || resourceVersion === '0') return;
+    throw new ApiError('Expired', 'the revision is compacted');
   }
 
   drawLie(link: Link): boolean {
