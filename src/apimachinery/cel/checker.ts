@@ -268,9 +268,6 @@ class Checker {
     let values: CelType | undefined;
     for (const { key, value, isOptional } of expr.entries) {
       const keyType = this.#infer(key);
-      if (!isKeyType(this.#substitution.resolve(keyType))) {
-        this.#error(key.at, `unsupported key type: ${this.#shown(keyType)}`);
-      }
       keys = this.#join(keys, keyType);
       values = this.#join(values, this.#held(this.#infer(value), isOptional, value.at));
     }
@@ -422,20 +419,5 @@ function gatheredBy(macro: ComprehensionExpr['macro'], key: CelType, result: Cel
       return result;
     default:
       return listOf(result);
-  }
-}
-
-function isKeyType(type: CelType): boolean {
-  switch (type.kind) {
-    case 'bool':
-    case 'int':
-    case 'uint':
-    case 'string':
-    case 'dyn':
-    case 'param':
-    case 'error':
-      return true;
-    default:
-      return false;
   }
 }

@@ -161,6 +161,12 @@ test('messages of expressions that do not compile are cel-go’s', () => {
   }
 });
 
+// cel-go's checker asks nothing of keys (checker/checker.go checkCreateMap).
+test('R4: keys of a map may be of any type when an expression is compiled', () => {
+  for (const source of ['{[1]: 2}.size() == 1', '{1.5: 2}.size() == 1', '{duration("1s"): 2}.size() == 1'])
+    assert.doesNotThrow(() => compileCel(source, environment), source);
+});
+
 test('R4: what stands in an expression is converted, and patterns are read, before it runs', () => {
   for (const [source, message] of [
     ['false && uint("NaN") == 1u', "type conversion error from 'string' to 'uint'"],
