@@ -23,6 +23,17 @@ export const knownOfBodies: readonly KnownDifference[] = [
       /: yaml: /.test(messageIn(oracle.body)),
   },
   {
+    // An empty key, which is taken.
+    row: 'what is told of YAML that cannot be parsed',
+    parts: true,
+    explains: (_, { request, oracle, ours }) =>
+      request.contentType === 'application/yaml' &&
+      oracle.status === 400 &&
+      ours.status !== 400 &&
+      /: yaml: line \d+: did not find expected key/.test(messageIn(oracle.body)) &&
+      /^[ \t]*: /m.test(String(request.body)),
+  },
+  {
     row: 'numbers of built-in kinds that JSON writes with an exponent (`1e3`), or beyond 64 bits',
     parts: true,
     explains: ({ path, ours }, exchange) =>
