@@ -84,8 +84,8 @@ describe('downsync', { timeout: 600_000 }, () => {
     await until('it is repaired', async () => {
       return (await keyAtEdge('a')) === 'two';
     });
-    const told = logged.find(({ message }) => message === drifted);
-    assert.equal(told?.cell, 'cell-a', 'the log says in which cell');
+    const told = await until('it is logged', () => logged.find(({ message }) => message === drifted));
+    assert.equal(told.cell, 'cell-a', 'the log says in which cell');
     await edge.delete(edgeRef(configMaps, 'a', 'ns'));
     await until('a deleted one is put back', () => atEdge('a'));
   });

@@ -133,6 +133,7 @@ const decision: JsonObject = {
     },
     cells: {
       type: 'array',
+      description: 'A row for each, by name.',
       items: {
         type: 'object',
         required: ['name'],
