@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonValue } from '#apimachinery/json.ts';
+import { parseJsonPointer } from '#apimachinery/json-pointer.ts';
 
 /** One field of an object: its keys from the root. */
 export type FieldPath = readonly string[];
@@ -8,12 +9,8 @@ export const retainedFieldsMax = 32;
 
 /** The keys that a JSON pointer (RFC 6901) names; undefined where it is none, or names the whole. */
 export function parseFieldPointer(pointer: string): FieldPath | undefined {
-  if (!pointer.startsWith('/') || /~(?![01])/.test(pointer)) return undefined;
-  const keys = pointer
-    .slice(1)
-    .split('/')
-    .map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'));
-  return keys.includes('') ? undefined : keys;
+  const keys = /~(?![01])/.test(pointer) ? undefined : parseJsonPointer(pointer);
+  return keys?.includes('') === true ? undefined : keys;
 }
 
 /** Reads the copy contract's annotation; what is not as it should be is left out. */

@@ -1,6 +1,7 @@
 import fastJsonPatch from 'fast-json-patch';
 import { ApiError, badRequest } from '#apimachinery/api-error.ts';
 import { cloneJson, isJsonObject, type JsonObject, type JsonValue, jsonText } from '#apimachinery/json.ts';
+import { unescapeToken } from '#apimachinery/json-pointer.ts';
 import { PatchTestFailed, patchTooLarge, unprocessablePatch } from './patch-error.ts';
 
 /** KUBERNETES.md P1. */
@@ -128,13 +129,13 @@ function isAbsentMember(root: JsonValue, pointer: string): boolean {
   if (pointer === '') return false;
   const cut = pointer.lastIndexOf('/');
   const parent = resolve(root, pointer.slice(0, cut));
-  return isJsonObject(parent) && !Object.hasOwn(parent, decodeSegment(pointer.slice(cut + 1)));
+  return isJsonObject(parent) && !Object.hasOwn(parent, unescapeToken(pointer.slice(cut + 1)));
 }
 
 /** RFC 6902, 4.4: what is moved cannot become part of itself. */
 function refuseMoveIntoItself(from: string, path: string, index: number): void {
-  const source = from.split('/').map(decodeSegment);
-  const target = path.split('/').map(decodeSegment);
+  const source = from.split('/').map(unescapeToken);
+  const target = path.split('/').map(unescapeToken);
   if (source.length >= target.length || source.some((segment, at) => segment !== target[at])) return;
   throw unprocessablePatch(`operation ${index} (move ${path}) does not apply: it lies in ${from}`);
 }
@@ -153,7 +154,7 @@ function refuseAbsent(root: JsonValue, { op, path, from }: JsonObject): void {
 function absent(root: JsonValue, op: JsonValue | undefined, path: string, needed: string): string {
   const cut = needed.lastIndexOf('/');
   const hasParent = cut >= 0 && resolve(root, needed.slice(0, cut)) !== undefined;
-  const last = decodeSegment(needed.slice(cut + 1));
+  const last = unescapeToken(needed.slice(cut + 1));
   switch (op) {
     case 'remove':
       return hasParent
@@ -190,7 +191,7 @@ function own(run: Run, pointer: string): void {
     const child = childOf(container, segments[i] as string);
     if (typeof child !== 'object' || child === null) return;
     const copy = owned(run, child);
-    if (copy !== child) (container as JsonObject)[decodeSegment(segments[i] as string)] = copy;
+    if (copy !== child) (container as JsonObject)[unescapeToken(segments[i] as string)] = copy;
     container = copy;
   }
 }
@@ -217,12 +218,8 @@ function resolve(root: JsonValue, pointer: string): JsonValue | undefined {
 
 function childOf(container: JsonValue, segment: string): JsonValue | undefined {
   if (typeof container !== 'object' || container === null) return undefined;
-  const key = decodeSegment(segment);
+  const key = unescapeToken(segment);
   return Object.hasOwn(container, key) ? (container as JsonObject)[key] : undefined;
-}
-
-function decodeSegment(segment: string): string {
-  return segment.includes('~') ? segment.replaceAll('~1', '/').replaceAll('~0', '~') : segment;
 }
 
 function countCopy(run: Run, from: string): void {

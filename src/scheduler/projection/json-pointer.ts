@@ -1,16 +1,8 @@
 import { cloneJson, isJsonObject, type JsonObject, type JsonValue } from '#apimachinery/json.ts';
-
-/** RFC 6901 tokens of a pointer; undefined when it is none. */
-function tokensOf(pointer: string): string[] | undefined {
-  if (!pointer.startsWith('/')) return undefined;
-  return pointer
-    .slice(1)
-    .split('/')
-    .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
-}
+import { parseJsonPointer } from '#apimachinery/json-pointer.ts';
 
 export function readPointer(root: JsonValue, pointer: string): JsonValue | undefined {
-  const tokens = tokensOf(pointer);
+  const tokens = parseJsonPointer(pointer);
   if (tokens === undefined) return undefined;
   let value: JsonValue | undefined = root;
   for (const token of tokens) value = member(value, token);
@@ -32,7 +24,7 @@ export function patchAt(
   operator: 'add' | 'remove' | 'replace',
   value: JsonValue | undefined,
 ): string | undefined {
-  const tokens = tokensOf(pointer);
+  const tokens = parseJsonPointer(pointer);
   const last = tokens?.pop();
   if (tokens === undefined || last === undefined) return `${pointer} is no JSON pointer`;
   let parent: JsonValue | undefined = root;
