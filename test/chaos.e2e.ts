@@ -11,7 +11,8 @@ import { Ledger } from './chaos/ledger.ts';
 import { loadObjects, runLoad, settle } from './chaos/load.ts';
 import { EdgeMeddler } from './chaos/meddling.ts';
 import { loadPolicy, runPolicies } from './chaos/policies.ts';
-import { Watcher } from './chaos/watcher.ts';
+import { watched, watchProjects } from './chaos/watch-projects.ts';
+import type { Watcher } from './chaos/watcher.ts';
 import { Random } from './harness/random.ts';
 import { seedFrom } from './harness/seed.ts';
 import { type StartedConstellation, startConstellation } from './harness/started.ts';
@@ -75,12 +76,7 @@ describe(`chaos, CELLPLANE_CHAOS_SEED=${seed}`, {
   test('no acknowledged write is lost, no revision goes back, no watch misses an event', async () => {
     const stopping = new AbortController();
     const { signal } = stopping;
-    const watching = new AbortController();
-    const watchers = projects.map(
-      ({ client, path }) =>
-        new Watcher(client, { cluster: undefined, gvr: loadKinds[0]!.gvr }, `${path} watch`, ledger),
-    );
-    const watches = watchers.map((watcher) => watcher.run(watching.signal));
+    const watches = watchProjects(projects, ledger);
     const running = [
       ...projects.flatMap(({ client, objects, policies }) => [
         ...Array.from({ length: writers }, (_, writer) => {
@@ -103,8 +99,8 @@ describe(`chaos, CELLPLANE_CHAOS_SEED=${seed}`, {
       }
     }
     for (const [at, { client }] of projects.entries()) {
-      const watcher = watchers[at] as Watcher;
-      const { items, metadata } = await client.list({ cluster: undefined, gvr: loadKinds[0]!.gvr });
+      const watcher = watches.watchers[at] as Watcher;
+      const { items, metadata } = await client.list(watched);
       const listed = new Map(
         items.map(({ metadata: own }) => [`${own.namespace}/${own.name}`, own.resourceVersion]),
       );
@@ -116,8 +112,7 @@ describe(`chaos, CELLPLANE_CHAOS_SEED=${seed}`, {
       );
       assert.ok(watcher.resumed > 1, 'the watch was interrupted');
     }
-    watching.abort();
-    await Promise.all(watches);
+    await watches.stop();
     assert.deepEqual(ledger.violations, [], report(ledger.violations));
     assert.deepEqual(
       meddlers.flatMap(({ unexpected }) => unexpected),

@@ -1,8 +1,7 @@
 import type { ProjectPlane } from '../chaos/compare.ts';
-import { loadKinds } from '../chaos/kinds.ts';
 import { runLoad, settle } from '../chaos/load.ts';
 import { runPolicies } from '../chaos/policies.ts';
-import { Watcher } from '../chaos/watcher.ts';
+import { watchProjects } from '../chaos/watch-projects.ts';
 import { until } from '../harness/until.ts';
 import { cellNames, looseNamespaces } from './cast.ts';
 import type { Scene } from './scene.ts';
@@ -22,12 +21,7 @@ export async function stormyTimes(scene: Scene, stormyMs: number): Promise<void>
   const { random, more } = plan;
   const stopping = new AbortController();
   const { signal } = stopping;
-  const watching = new AbortController();
-  const watchers = projects.map(
-    ({ client, path }) =>
-      new Watcher(client, { cluster: undefined, gvr: loadKinds[0]!.gvr }, `${path} watch`, ledger),
-  );
-  const watches = watchers.map((watcher) => watcher.run(watching.signal));
+  const watches = watchProjects(projects, ledger);
   const running = [
     ...projects.flatMap(({ client, objects, policies }) => [
       runLoad(
@@ -52,8 +46,7 @@ export async function stormyTimes(scene: Scene, stormyMs: number): Promise<void>
   await operators?.mend();
   await knowAll(projects);
   await neighbour?.know();
-  watching.abort();
-  await Promise.all(watches);
+  await watches.stop();
   await world.time.sleep(replacedMsMax);
   for (const [cell, edge] of world.edges) {
     const meddler = meddlers.get(cell);
