@@ -85,8 +85,14 @@ export function forbiddenCells(bounds: Bounds | undefined, snapshot: CellSnapsho
 
 const none: ReadonlySet<string> = new Set();
 
-/** Name of the first bound that keeps the object from the cell at this index of the snapshot. */
-export function forbiddingPolicy(bounds: Bounds, snapshot: CellSnapshot, index: number): string | undefined {
+/** Of a cell that is refused because of the bounds: name of the first bound that keeps the object from it. */
+export function refusingPolicy(
+  refusal: string | undefined,
+  bounds: Bounds | undefined,
+  snapshot: CellSnapshot,
+  index: number,
+): string | undefined {
+  if (refusal !== 'ForbiddenByPolicy' || bounds === undefined) return undefined;
   return bounds.list.find((bound) => bound.allows(snapshot)[index] !== true)?.name;
 }
 

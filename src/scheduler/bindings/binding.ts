@@ -17,7 +17,7 @@ import {
 import { equalJson } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { canonicalQuantity, parseQuantity, quantityNumber } from '#apimachinery/quantity.ts';
-import { type Bounds, forbiddingPolicy } from '../algorithm/bounds.ts';
+import { type Bounds, refusingPolicy } from '../algorithm/bounds.ts';
 import type { ReplicaRequest } from '../algorithm/capacity.ts';
 import type { CellSnapshot } from '../algorithm/cell.ts';
 import type { Decision, Outcome, Target } from '../algorithm/decision.ts';
@@ -289,10 +289,7 @@ function countRefusals(
   const byReason = new Map<string, RefusalCount & { examples: string[] }>();
   decision.refusals.forEach((code, i) => {
     if (code === undefined) return;
-    const policy =
-      code === 'ForbiddenByPolicy' && bounds !== undefined
-        ? forbiddingPolicy(bounds, snapshot, i)
-        : undefined;
+    const policy = refusingPolicy(code, bounds, snapshot, i);
     const reason = policy === undefined ? code : `${code} ${policy}`;
     let entry = byReason.get(reason);
     if (entry === undefined) {

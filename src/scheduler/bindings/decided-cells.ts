@@ -1,6 +1,6 @@
 import type { DecidedCell, DecidedCells, ResourceBinding } from '#api/work/resource-binding.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
-import { type Bounds, forbiddingPolicy } from '../algorithm/bounds.ts';
+import { type Bounds, refusingPolicy } from '../algorithm/bounds.ts';
 import type { CellSnapshot } from '../algorithm/cell.ts';
 import type { Considered, Decision, RefusalCode } from '../algorithm/decision.ts';
 
@@ -33,10 +33,7 @@ export function decidedCells(
     const cell: DecidedCell = { name };
     const refusal = decision.refusals[index];
     if (refusal !== undefined) cell.refusal = refusal;
-    const policy =
-      refusal === 'ForbiddenByPolicy' && bounds !== undefined
-        ? forbiddingPolicy(bounds, snapshot, index)
-        : undefined;
+    const policy = refusingPolicy(refusal, bounds, snapshot, index);
     if (policy !== undefined) cell.policy = policy;
     const replicas = shares.get(name);
     if (replicas !== undefined) cell.replicas = replicas;

@@ -5,7 +5,7 @@ import type { PropagationSpec, Toleration } from '#api/policy/placement.ts';
 import type { SchedulingProfile } from '#api/policy/scheduling-profile.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import { type Bounds, forbiddenCells, forbiddingPolicy, withinBounds } from '../algorithm/bounds.ts';
+import { type Bounds, forbiddenCells, refusingPolicy, withinBounds } from '../algorithm/bounds.ts';
 import { estimateBeside } from '../algorithm/capacity.ts';
 import { type CellInfo, type CellSnapshot, type ProjectRef, toleratedUntilMs } from '../algorithm/cell.ts';
 import { suspendedDecision } from '../algorithm/decide.ts';
@@ -163,11 +163,9 @@ export function decideAnew(
     const refusal = decision.refusals[i];
     if (refusal === undefined) return;
     const what =
-      refusal === 'ForbiddenByPolicy' && bounds !== undefined
-        ? forbiddingPolicy(bounds, snapshot, i)
-        : refusal === 'TaintNotTolerated'
-          ? untolerated(cell, given.policy?.placement?.clusterTolerations)
-          : undefined;
+      refusal === 'TaintNotTolerated'
+        ? untolerated(cell, given.policy?.placement?.clusterTolerations)
+        : refusingPolicy(refusal, bounds, snapshot, i);
     reasons.set(
       cell.name,
       refusal === 'APINotServed' && definition !== undefined
