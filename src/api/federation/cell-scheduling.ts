@@ -1,4 +1,5 @@
 import type { KubeObject } from '#apimachinery/object.ts';
+import { type TaintWords, taintText } from '../taint-text.ts';
 import { cellTaints } from './cell-taints.ts';
 
 export type CellScheduling = 'Open' | 'Cordoned' | 'Draining' | 'Removing';
@@ -7,7 +8,7 @@ export type CellScheduling = 'Open' | 'Cordoned' | 'Draining' | 'Removing';
 interface Tainted {
   readonly metadata: KubeObject['metadata'];
   readonly spec?: {
-    readonly taints?: readonly { readonly key: string; readonly value?: string; readonly effect: string }[];
+    readonly taints?: readonly TaintWords[];
   };
 }
 
@@ -19,11 +20,8 @@ export function cellScheduling({ metadata, spec }: Tainted): CellScheduling {
   return keys.has(cellTaints.cordon) ? 'Cordoned' : 'Open';
 }
 
-/** As `kubectl taint` writes them: `<key>=<value>:<effect>`; null where there are none. */
+/** All of them, separated by commas; null where there are none. */
 export function taintsText({ spec }: Tainted): string | null {
   const taints = spec?.taints ?? [];
-  if (taints.length === 0) return null;
-  return taints
-    .map(({ key, value = '', effect }) => `${key}${value === '' ? '' : `=${value}`}:${effect}`)
-    .join(',');
+  return taints.length === 0 ? null : taints.map(taintText).join(',');
 }

@@ -1,3 +1,4 @@
+import { taintText } from '#api/taint-text.ts';
 import { type CellInfo, type NodeKind, type NodeKinds, tolerates } from './cell.ts';
 import type { NodeDemand, NodeRequirement, NodeTerm } from './node-demand.ts';
 
@@ -66,9 +67,7 @@ export function ruledOutBy(
   const termHolds = ({ expressions }: NodeTerm): boolean => expressions.every(holds);
   if (terms !== undefined && !terms.some(termHolds)) return 'nodeAffinity';
   const taint = taints.find((one) => !tolerations.some((toleration) => tolerates(toleration, one)));
-  if (taint === undefined) return undefined;
-  const { key, value, effect } = taint;
-  return `taint ${key}${value === '' ? '' : `=${value}`}:${effect}`;
+  return taint === undefined ? undefined : `taint ${taintText(taint)}`;
 }
 
 /** `3 of 5 nodes are ruled out: 2 by nodeSelector disk=ssd, 1 by taint a:NoSchedule`; '' where none is. */

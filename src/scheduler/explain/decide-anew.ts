@@ -3,6 +3,7 @@ import type { CellScore } from '#api/federation/cell-score.ts';
 import type { FederatedResourceQuota } from '#api/policy/federated-resource-quota.ts';
 import type { PropagationSpec, Toleration } from '#api/policy/placement.ts';
 import type { SchedulingProfile } from '#api/policy/scheduling-profile.ts';
+import { taintText } from '#api/taint-text.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { type Bounds, forbiddenCells, refusingPolicy, withinBounds } from '../algorithm/bounds.ts';
@@ -201,10 +202,7 @@ function untolerated(cell: CellInfo, tolerations: readonly Toleration[] = []): s
       taint.effect !== 'PreferNoSchedule' &&
       toleratedUntilMs(tolerations, taint) !== Number.POSITIVE_INFINITY,
   );
-  if (taints.length === 0) return undefined;
-  return taints
-    .map(({ key, value, effect }) => `${key}${value === '' ? '' : `=${value}`}:${effect}`)
-    .join(', ');
+  return taints.length === 0 ? undefined : taints.map(taintText).join(', ');
 }
 
 /** What inherited policies allow the object; undefined: none of them selects it. */
