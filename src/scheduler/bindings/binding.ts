@@ -14,6 +14,7 @@ import {
   type RolloutStatus,
   type TargetCluster,
 } from '#api/work/resource-binding.ts';
+import { cutText } from '#apimachinery/cut-text.ts';
 import { equalJson } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { canonicalQuantity, parseQuantity, quantityNumber } from '#apimachinery/quantity.ts';
@@ -67,16 +68,13 @@ export function withProblems(
     const type = problemTypes[problem];
     const message = problems[problem];
     if (message !== undefined) {
-      list = withCondition(list, { type, status: 'True', reason: type, message: cut(message) }, now);
+      const told = cutText(message, messageLengthMax);
+      list = withCondition(list, { type, status: 'True', reason: type, message: told }, now);
     } else if (list.some((condition) => condition.type === type)) {
       list = withCondition(list, { type, status: 'False', reason: 'Resolved', message: '' }, now);
     }
   }
   return list;
-}
-
-function cut(message: string): string {
-  return message.length <= messageLengthMax ? message : `${message.slice(0, messageLengthMax - 1)}…`;
 }
 
 export interface BindingInput {

@@ -8,6 +8,7 @@ import type {
 } from '#api/work/resource-binding.ts';
 import { bindingConditions } from '#api/work/resource-binding.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
+import { cutText } from '#apimachinery/cut-text.ts';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeClient } from '#client/client.ts';
 import { type CopyRecord, placeKeyOf } from '../copies/copy-index.ts';
@@ -139,7 +140,7 @@ export function gatheredStatus(
         reason: fully ? 'FullyApplied' : failing === undefined ? 'Pending' : 'Failed',
         message: fully
           ? ''
-          : `${summary.applied} of ${summary.cells} cells have it${failing === undefined ? '' : `; cell ${failing.cell}: ${cut(failing.message ?? '')}`}`,
+          : `${summary.applied} of ${summary.cells} cells have it${failing === undefined ? '' : `; cell ${failing.cell}: ${cutText(failing.message ?? '', messageLengthMax)}`}`,
       },
       now,
     ),
@@ -166,14 +167,10 @@ function aggregatedItem({ cell, applied, message, health, status }: CellReport):
   return {
     clusterName: cell,
     applied,
-    ...(message === undefined ? {} : { appliedMessage: cut(message) }),
+    ...(message === undefined ? {} : { appliedMessage: cutText(message, messageLengthMax) }),
     health,
     ...(fits ? { status } : {}),
   };
-}
-
-function cut(text: string): string {
-  return text.length <= messageLengthMax ? text : `${text.slice(0, messageLengthMax - 1)}…`;
 }
 
 /** The syncer's error annotation is JSON {reason, message}; anything else is told as it stands. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isApiError } from '#apimachinery/api-error.ts';
+import { cutText } from '#apimachinery/cut-text.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
@@ -67,7 +68,7 @@ function eventOf(
     involvedObject: own === undefined ? involved : { ...involved, namespace: own },
     type,
     reason,
-    message: cut(message),
+    message: cutText(message, messageLengthMax),
     source: { component },
     reportingComponent: component,
     reportingInstance: '',
@@ -79,7 +80,7 @@ function eventOf(
 
 function again({ count }: KubeObject, { message, now }: Telling): JsonObject {
   return {
-    message: cut(message),
+    message: cutText(message, messageLengthMax),
     lastTimestamp: now,
     count: (typeof count === 'number' ? count : 0) + 1,
   };
@@ -94,8 +95,4 @@ function eventNameOf({ kind, name, uid }: Involved, reason: string): string {
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-+|-+$/g, '');
   return `${part === '' ? 'object' : part}.${hash}`;
-}
-
-function cut(message: string): string {
-  return message.length <= messageLengthMax ? message : `${message.slice(0, messageLengthMax - 1)}…`;
 }
