@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { isApiError } from '#apimachinery/api-error.ts';
 import { cutText } from '#apimachinery/cut-text.ts';
+import { sha256Hex } from '#apimachinery/hash.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
@@ -87,7 +87,7 @@ function again({ count }: KubeObject, { message, now }: Telling): JsonObject {
 }
 
 function eventNameOf({ kind, name, uid }: Involved, reason: string): string {
-  const hash = createHash('sha256').update(`${kind}|${uid}|${reason}`).digest('hex').slice(0, 16);
+  const hash = sha256Hex(`${kind}|${uid}|${reason}`).slice(0, 16);
   // Names of RBAC objects may hold what those of Events may not.
   const part = name
     .slice(0, namePartMax)
