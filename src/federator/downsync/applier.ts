@@ -29,6 +29,15 @@ const replicasManager = 'cellplane-federator-replicas';
  */
 const noRevision = '1';
 
+/** An object that was just read at the edge. */
+interface AtEdge {
+  readonly object: KubeObject;
+  /** The trie of the fields that we applied; undefined: none. */
+  readonly owned: JsonObject | undefined;
+  /** As the edge's watch last told of it. */
+  readonly mirrored: EdgeObject | undefined;
+}
+
 /** How an edge object differs from what is applied there. */
 interface Drift {
   /** Paths of the fields that are not ours any more. */
@@ -135,8 +144,9 @@ export class Applier {
       const object = await this.#readEdge(edgeRef, signal);
       if (object === undefined) isAbsent = true;
       else {
-        form = retainedForm(form, object, appliedFieldsOf(object, edgeFieldManager) ?? {}, retained);
-        const compared = await this.#compare(item, copy, form, { object, mirrored }, signal);
+        const owned = appliedFieldsOf(object, edgeFieldManager);
+        form = retainedForm(form, object, owned ?? {}, retained);
+        const compared = await this.#compare(item, copy, form, { object, owned, mirrored }, signal);
         if ('settled' in compared) return compared.settled;
         // Where the copy has changed since, an object that lacks nothing of ours is merely behind it.
         const isBehind = compared.missing.length === 0 && hashOf(copy) !== hashOf(item.copy);
@@ -235,11 +245,10 @@ export class Applier {
     item: SyncItem,
     copy: KubeObject,
     form: JsonObject,
-    { object, mirrored }: { readonly object: KubeObject; readonly mirrored: EdgeObject | undefined },
+    { object, owned, mirrored }: AtEdge,
     signal: AbortSignal,
   ): Promise<{ readonly settled: SyncOutcome } | Drift> {
     const { key } = item;
-    const owned = appliedFieldsOf(object, edgeFieldManager);
     const isOurs =
       isOfOrigin(object.metadata, copy.metadata, owned) || isOfFormerCell(object.metadata, copy.metadata);
     if (!isOurs) refuseUnmanaged(object, copy);
@@ -255,7 +264,7 @@ export class Applier {
     const edge = edgeObjectOf(object);
     const hasContent =
       edge.contentHash === hashOf(copy) && edge.cellUid === this.#context.cell().metadata.uid;
-    if (hasContent && this.#drift.onlyDropped(key, missing) && !ownsReplicasBeyond(form, object)) {
+    if (hasContent && this.#drift.onlyDropped(key, missing) && !ownsReplicasBeyond(form, owned)) {
       // As our own write is: should it go before the watch tells of it, no event will.
       this.#known.applied(key, edge, mirrored);
       return { settled: await this.acknowledge(item, copy, edge, signal) };
@@ -307,7 +316,8 @@ export class Applier {
   ): Promise<void> {
     if (!isScalable(place) || !this.#autoscaled.has(key)) return;
     const object = await this.#readEdge(edgeRef, signal);
-    if (object === undefined || !ownsReplicasBeyond(form, object)) return;
+    if (object === undefined) return;
+    if (!ownsReplicasBeyond(form, appliedFieldsOf(object, edgeFieldManager))) return;
     const spec = object['spec'];
     const replicas = isJsonObject(spec) ? spec['replicas'] : undefined;
     if (replicas === undefined) return;
@@ -382,11 +392,11 @@ function setRevision(form: JsonObject, resourceVersion: string | undefined): voi
 }
 
 /** We own spec.replicas at the edge although the form leaves them to an autoscaler. */
-function ownsReplicasBeyond(form: JsonObject, object: KubeObject): boolean {
+function ownsReplicasBeyond(form: JsonObject, owned: JsonObject | undefined): boolean {
   const spec = form['spec'];
   if (!isJsonObject(spec) || spec['replicas'] !== undefined) return false;
-  const owned = appliedFieldsOf(object, edgeFieldManager)?.['f:spec'];
-  return isJsonObject(owned) && owned['f:replicas'] !== undefined;
+  const ownedSpec = owned?.['f:spec'];
+  return isJsonObject(ownedSpec) && ownedSpec['f:replicas'] !== undefined;
 }
 
 /** Who wrote last beside us. */
