@@ -7,6 +7,9 @@ import type { Considered, Decision, RefusalCode } from '../algorithm/decision.ts
 /** Cells that a binding tells of singly: some 150 bytes each at most, 3 KB of its 64 KiB. */
 export const toldCellsMax = 20;
 
+/** Cell → replicas; undefined for kinds without. */
+type Shares = ReadonlyMap<string, number | undefined>;
+
 /**
  * What a binding tells of the cells: refusal, share, room and points of each. What `present` tells, while that leads to the same
  * decision: rooms and points alone change with every other object, and are no reason to write. To be asked before what was
@@ -21,9 +24,9 @@ export function decidedCells(
 ): DecidedCells | undefined {
   const { considered, targets } = decision;
   if (considered === undefined) return undefined;
+  const shares: Shares = new Map(targets.map(({ name, replicas }) => [name, replicas]));
   const told = present?.status?.decision;
-  if (told !== undefined && leadsTo(told, decision, snapshot)) return told;
-  const shares = new Map(targets.map(({ name, replicas }) => [name, replicas]));
+  if (told !== undefined && leadsTo(told, decision, shares, snapshot)) return told;
   const picked = pick(decision, considered, snapshot);
   const { scores, available } = considered.detailsOf(
     considered.candidates.filter(({ index }) => picked.has(index)),
@@ -49,16 +52,20 @@ export function decidedCells(
 }
 
 /** Whether a decision is what is told of, but for rooms and points. */
-function leadsTo({ cells, more = 0 }: DecidedCells, decision: Decision, snapshot: CellSnapshot): boolean {
+function leadsTo(
+  { cells, more = 0 }: DecidedCells,
+  { refusals }: Decision,
+  shares: Shares,
+  snapshot: CellSnapshot,
+): boolean {
   if (cells.length + more !== snapshot.cells.length) return false;
   const told = new Map(cells.map((cell) => [cell.name, cell]));
-  const shares = new Map(decision.targets.map(({ name, replicas }) => [name, replicas]));
   let found = 0;
   const isSame = snapshot.cells.every(({ name }, index) => {
     const cell = told.get(name);
     if (cell === undefined) return true;
     found++;
-    return cell.refusal === decision.refusals[index] && cell.replicas === shares.get(name);
+    return cell.refusal === refusals[index] && cell.replicas === shares.get(name);
   });
   return isSame && found === cells.length;
 }
