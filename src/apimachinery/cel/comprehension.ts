@@ -15,7 +15,17 @@ import {
   typeType,
   uintType,
 } from './types.ts';
-import { ArrayList, CelFault, CelList, CelMap, NativeMap, noOverload, type Value } from './values.ts';
+import {
+  ArrayList,
+  CelFault,
+  CelList,
+  CelMap,
+  NativeMap,
+  noOverload,
+  Uint,
+  unsupportedKeyType,
+  type Value,
+} from './values.ts';
 
 /**
  * What comprehensions cost beside their parts: what cel-go's expansions of the macros (parser/macro.go, ext/comprehensions.go)
@@ -252,13 +262,13 @@ function insertingEntries(transform: Code): Inserting {
   };
 }
 
-/** Into a map; what is wrong when it cannot be. */
-export function insert(map: NativeMap, key: Value, value: Value): CelFault | undefined {
+/** Into a map of which no key may come twice (cel-go common/types/map.go, mutableMap.Insert); what is wrong when it cannot be. */
+function insert(map: NativeMap, key: Value, value: Value): CelFault | undefined {
   const added = map.add(key, value);
   if (added === true) return undefined;
-  return new CelFault(
-    added === undefined ? 'unsupported key type' : `insert failed: key ${String(key)} already exists`,
-  );
+  return added === undefined
+    ? unsupportedKeyType
+    : new CelFault(`insert failed: key ${key instanceof Uint ? key.value : String(key)} already exists`);
 }
 
 function insertAll(map: NativeMap, entries: Value): CelFault | undefined {

@@ -1,7 +1,14 @@
-import { insert } from './comprehension.ts';
 import type { StructType } from './environment.ts';
 import type { Code, Frame } from './frame.ts';
-import { ArrayList, CelFault, NativeMap, noOverload, Optional, type Value } from './values.ts';
+import {
+  ArrayList,
+  CelFault,
+  NativeMap,
+  noOverload,
+  Optional,
+  unsupportedKeyType,
+  type Value,
+} from './values.ts';
 
 const listCost = 10;
 const mapCost = 30;
@@ -38,6 +45,7 @@ export function listCode(elements: readonly PartCode[]): Code {
   };
 }
 
+/** Of equal keys the last one holds, and takes the others away where there is nothing (cel-go interpreter/interpretable.go, evalMap). */
 export function mapCode(entries: readonly EntryCode[]): Code {
   return (frame: Frame): Value => {
     frame.spend(mapCost);
@@ -49,11 +57,13 @@ export function mapCode(entries: readonly EntryCode[]): Code {
       if (value instanceof CelFault) return value;
       if (entry.isOptional) {
         if (!(value instanceof Optional)) return noOverload;
-        if (value.value === undefined) continue;
+        if (value.value === undefined) {
+          map.delete(key);
+          continue;
+        }
         value = value.value;
       }
-      const fault = insert(map, key, value);
-      if (fault !== undefined) return fault;
+      if (map.set(key, value) === undefined) return unsupportedKeyType;
     }
     return map;
   };
@@ -69,6 +79,7 @@ export function structCode(fields: readonly FieldCode[], struct: StructType): Co
       if (!isOptional) values.set(name, value);
       else if (!(value instanceof Optional)) return noOverload;
       else if (value.value !== undefined) values.set(name, value.value);
+      else values.delete(name);
     }
     return struct.make(values);
   };

@@ -4,6 +4,7 @@ import { kubernetesEnvironment } from './environment.ts';
 import { compileCel } from './program.ts';
 import { CelTypeError } from './type-errors.ts';
 import { stringType } from './types.ts';
+import { CelFault } from './values.ts';
 
 const environment = kubernetesEnvironment(new Map([['name', { type: stringType }]]));
 
@@ -34,4 +35,45 @@ test('R4: literals that cannot be read are refused when an expression is compile
     compileCel(source, environment);
   }
   compileCel('name.matches("[")', { ...environment, mixesLiterals: true });
+});
+
+// What k8s.io/apiextensions-apiserver v0.36.0 (cel-go v0.26) says of each.
+test('R4: of equal keys of a map the last one holds', () => {
+  const evaluated = (source: string) => {
+    const program = compileCel(source, environment);
+    const { value } = program.run(() => 'a', Number.POSITIVE_INFINITY);
+    return value instanceof CelFault ? value.message : value;
+  };
+  for (const source of [
+    "{'a': 1, 'a': 2}.a == 2",
+    "{'a': 1, 'b': 3, 'a': 2} == {'b': 3, 'a': 2}",
+    "{name: 1, 'a': 2}.size() == 1",
+    "{true: 'a', true: 'b'}[true] == 'b'",
+    "{'a': {'b': 1, 'b': 2}, 'a': {'b': 3, 'b': 4}}.a.b == 4",
+    "{'a': 1, ?'a': optional.none()}.size() == 0",
+    "{?'a': optional.none(), 'a': 1}.a == 1",
+    "{'a': 1, ?'a': optional.of(2)}.a == 2",
+    // Numbers of two types are two keys; each finds its own first, and a double the signed one.
+    "{dyn(1): 'a', dyn(1u): 'b'}.size() == 2",
+    "{dyn(1): 'a', dyn(1u): 'b'}[1] == 'a'",
+    "{dyn(1): 'a', dyn(1u): 'b'}[1u] == 'b'",
+    "{dyn(1): 'a', dyn(1u): 'b'}[1.0] == 'a'",
+    "{dyn(1): 'a', dyn(1u): 'b'} != {dyn(1u): 'a', dyn(1): 'b'}",
+    "{dyn(1u): 'b'}[1.0] == 'b'",
+    'dyn(1) in {dyn(1u): true}',
+  ]) {
+    assert.equal(evaluated(source), true, source);
+  }
+  assert.equal(
+    evaluated("{'a': [1][5], 'a': 2}.a == 2"),
+    'index out of bounds: 5',
+    'a fault counts under any key',
+  );
+  for (const entries of ['{v: i}', '{dyn(v): i, dyn(uint(v)): 5}']) {
+    assert.equal(
+      evaluated(`[1, 1].transformMapEntry(i, v, ${entries}).size() == 1`),
+      'insert failed: key 1 already exists',
+      entries,
+    );
+  }
 });

@@ -28,6 +28,7 @@ export class CelFault {
 }
 
 export const noOverload = new CelFault('no such overload');
+export const unsupportedKeyType = new CelFault('unsupported key type');
 
 export class Uint {
   readonly value: bigint;
@@ -115,33 +116,48 @@ export abstract class CelMap {
   abstract keys(): readonly Value[];
 }
 
-/** A map made by an expression. */
+interface Entry {
+  readonly key: Value;
+  readonly value: Value;
+}
+
+/** A map made by an expression: `1` and `1u` are two keys, each of which is found by the other where it stands alone. */
 export class NativeMap extends CelMap {
-  readonly #entries = new Map<
-    string | number | bigint | boolean,
-    { readonly key: Value; readonly value: Value }
-  >();
+  readonly #entries = new Map<string | bigint | boolean, Entry>();
+  readonly #unsigned = new Map<bigint, Entry>();
 
   get size(): number {
-    return this.#entries.size;
+    return this.#entries.size + this.#unsigned.size;
   }
 
+  /** A key of this very type, else an equal number of another (cel-go common/types/map.go, refValMapAccessor.Find). */
   get(key: Value): Value | undefined {
-    const index = mapIndex(key);
-    return index === undefined ? undefined : this.#entries.get(index)?.value;
+    if (key instanceof Uint) return (this.#unsigned.get(key.value) ?? this.#entries.get(key.value))?.value;
+    const index = typeof key === 'number' && Number.isInteger(key) ? BigInt(key) : key;
+    if (typeof index === 'bigint') return (this.#entries.get(index) ?? this.#unsigned.get(index))?.value;
+    return isTextOrTruth(index) ? this.#entries.get(index)?.value : undefined;
   }
 
   keys(): readonly Value[] {
-    return [...this.#entries.values()].map(({ key }) => key);
+    return [...this.#entries.values(), ...this.#unsigned.values()].map(({ key }) => key);
   }
 
-  /** False when the key is there already; undefined when it cannot be a key. */
+  /** False when the key, or an equal number, is there already; undefined when it cannot be a key. */
   add(key: Value, value: Value): boolean | undefined {
-    const index = mapIndex(key);
-    if (index === undefined || typeof key === 'number') return undefined;
-    if (this.#entries.has(index)) return false;
-    this.#entries.set(index, { key, value });
+    return this.get(key) === undefined ? this.set(key, value) : false;
+  }
+
+  /** Instead of what stands under this key, if anything does; undefined when it cannot be a key. */
+  set(key: Value, value: Value): true | undefined {
+    if (key instanceof Uint) this.#unsigned.set(key.value, { key, value });
+    else if (typeof key === 'bigint' || isTextOrTruth(key)) this.#entries.set(key, { key, value });
+    else return undefined;
     return true;
+  }
+
+  delete(key: Value): void {
+    if (key instanceof Uint) this.#unsigned.delete(key.value);
+    else if (typeof key === 'bigint' || isTextOrTruth(key)) this.#entries.delete(key);
   }
 
   override toString(): string {
@@ -149,10 +165,5 @@ export class NativeMap extends CelMap {
   }
 }
 
-/** Equal numbers of all types are one key. */
-function mapIndex(key: Value): string | bigint | boolean | undefined {
-  if (typeof key === 'string' || typeof key === 'boolean' || typeof key === 'bigint') return key;
-  if (key instanceof Uint) return key.value;
-  if (typeof key === 'number' && Number.isInteger(key)) return BigInt(key);
-  return undefined;
-}
+const isTextOrTruth = (value: Value): value is string | boolean =>
+  typeof value === 'string' || typeof value === 'boolean';
