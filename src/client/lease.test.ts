@@ -6,7 +6,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
 import { until } from '#test/harness/until.ts';
 import type { KubeClient, ObjectRef } from './client.ts';
-import { LeaseHolder } from './lease.ts';
+import { LeaseHolder, type LeaseOptions } from './lease.ts';
 import { silentLogger } from './logger.ts';
 import { ScriptedClient } from './testing/scripted-client.ts';
 
@@ -53,14 +53,17 @@ class LeaseStore {
   }
 }
 
+/** One that holds the lease as `me` for 10 s from each renewal on. */
+function leaseHolder(
+  options: Pick<LeaseOptions, 'client' | 'clock' | 'renewIntervalMs' | 'onAnsweredAgain'>,
+): LeaseHolder {
+  return new LeaseHolder({ lease, identity: 'me', logger: silentLogger, durationMs: 10_000, ...options });
+}
+
 async function holding(store: LeaseStore): Promise<LeaseHolder> {
-  const holder = new LeaseHolder({
+  const holder = leaseHolder({
     client: store.client,
-    lease,
-    identity: 'me',
     clock: new ManualClock(),
-    logger: silentLogger,
-    durationMs: 10_000,
     renewIntervalMs: 2_000,
   });
   const told = new EventTarget();
@@ -101,7 +104,7 @@ test('that the server answers again is told once, after it did not', async () =>
   let isAway = false;
   let again = 0;
   let looks = 0;
-  const holder = new LeaseHolder({
+  const holder = leaseHolder({
     client: {
       ...store.client,
       get: (ref, options) => {
@@ -110,11 +113,7 @@ test('that the server answers again is told once, after it did not', async () =>
         return store.client.get(ref, options);
       },
     },
-    lease,
-    identity: 'me',
     clock,
-    logger: silentLogger,
-    durationMs: 10_000,
     renewIntervalMs: 1_000,
     onAnsweredAgain: () => again++,
   });
@@ -149,13 +148,9 @@ test('the lease of another is taken once it was seen unchanged for its whole tim
     });
   renew('2001-01-01T00:00:00.000000Z');
   const clock = new ManualClock();
-  const holder = new LeaseHolder({
+  const holder = leaseHolder({
     client: store.client,
-    lease,
-    identity: 'me',
     clock,
-    logger: silentLogger,
-    durationMs: 10_000,
     renewIntervalMs: 1_000,
   });
   holder.start();
@@ -176,7 +171,7 @@ test('a lease that is renewed after its time was lost meanwhile, and whoever ask
   const clock = new ManualClock();
   let slowly: Promise<void> | undefined;
   let asked = 0;
-  const holder = new LeaseHolder({
+  const holder = leaseHolder({
     client: {
       ...store.client,
       update: async (ref, object, options) => {
@@ -185,11 +180,7 @@ test('a lease that is renewed after its time was lost meanwhile, and whoever ask
         return store.client.update(ref, object, options);
       },
     },
-    lease,
-    identity: 'me',
     clock,
-    logger: silentLogger,
-    durationMs: 10_000,
     renewIntervalMs: 2_000,
   });
   const told: [told: boolean, held: boolean][] = [];
@@ -234,17 +225,13 @@ test('a clock that is set neither prolongs a lease that is not renewed nor ends 
   const store = new LeaseStore();
   const clock = new SetClock();
   let isAway = false;
-  const holder = new LeaseHolder({
+  const holder = leaseHolder({
     client: {
       ...store.client,
       get: (ref, options) =>
         isAway ? Promise.reject(new ApiError('ServiceUnavailable', 'away')) : store.client.get(ref, options),
     },
-    lease,
-    identity: 'me',
     clock,
-    logger: silentLogger,
-    durationMs: 10_000,
     renewIntervalMs: 2_000,
   });
   holder.start();
@@ -269,13 +256,9 @@ test('the lease of another is taken no sooner and no later because a clock is se
       spec: { holderIdentity: 'other', leaseDurationSeconds: 10, renewTime: '2026-01-01T00:00:00.000000Z' },
     });
     const clock = new SetClock();
-    const holder = new LeaseHolder({
+    const holder = leaseHolder({
       client: store.client,
-      lease,
-      identity: 'me',
       clock,
-      logger: silentLogger,
-      durationMs: 10_000,
       renewIntervalMs: 1_000,
     });
     holder.start();

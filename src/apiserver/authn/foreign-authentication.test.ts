@@ -1,6 +1,5 @@
 // Identity in request headers, as the ConfigMap of the API server in front has it at the moment (KUBERNETES.md O1, U1).
 import assert from 'node:assert/strict';
-import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
@@ -10,28 +9,16 @@ import { systemClock } from '#apimachinery/clock.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { silentLogger } from '#client/logger.ts';
 import { until } from '#test/harness/until.ts';
-import { clientCertificate, makePki, type TestPki } from '../http/testing/test-server.ts';
+import { makePki } from '../http/testing/test-server.ts';
 import type { PeerCertificate } from './authenticator.ts';
 import { ForeignAuthentication } from './foreign-authentication.ts';
+import { peerOf } from './testing/peer-certificate.ts';
 
 const front = makePki();
 const clients = makePki();
 
-function peer(pki: TestPki, commonName: string): PeerCertificate {
-  const leaf = new X509Certificate(clientCertificate(pki, commonName, []).certificatePem);
-  return {
-    verified: true,
-    commonName,
-    organizations: [],
-    notBeforeMs: Date.parse(leaf.validFrom),
-    notAfterMs: Date.parse(leaf.validTo),
-    fingerprint: 'ab',
-    chain: [leaf.raw, new X509Certificate(pki.ca.certificatePem).raw],
-  };
-}
-
-const proxy = peer(front, 'front');
-const bob = peer(clients, 'bob');
+const proxy = peerOf(front, 'front');
+const bob = peerOf(clients, 'bob');
 
 const clientKeys = { 'client-ca-file': clients.ca.certificatePem };
 const proxyKeys = {

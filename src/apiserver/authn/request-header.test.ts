@@ -1,32 +1,18 @@
 import assert from 'node:assert/strict';
-import { X509Certificate } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { isApiError } from '#apimachinery/api-error.ts';
-import { clientCertificate, makePki, type TestPki } from '../http/testing/test-server.ts';
+import { makePki } from '../http/testing/test-server.ts';
 import type { PeerCertificate } from './authenticator.ts';
 import { CertificateAuthorities } from './certificate-authorities.ts';
 import { ForeignUsers } from './foreign-users.ts';
 import { defaultRequestHeaders, RequestHeaderAuthenticator } from './request-header.ts';
+import { peerOf } from './testing/peer-certificate.ts';
 import { X509Authenticator } from './x509.ts';
 
 const front = makePki();
 const own = makePki();
 
-function peer(pki: TestPki, commonName: string): PeerCertificate {
-  const leaf = new X509Certificate(clientCertificate(pki, commonName, []).certificatePem);
-  const root = new X509Certificate(pki.ca.certificatePem);
-  return {
-    verified: true,
-    commonName,
-    organizations: [],
-    notBeforeMs: Date.parse(leaf.validFrom),
-    notAfterMs: Date.parse(leaf.validTo),
-    fingerprint: 'ab',
-    chain: [leaf.raw, root.raw],
-  };
-}
-
-const proxy = peer(front, 'front');
+const proxy = peerOf(front, 'front');
 const unbound = new ForeignUsers(() => undefined);
 
 function authenticator(allowedNames: readonly string[] = ['front'], users = unbound) {
@@ -60,14 +46,14 @@ describe('identity in request headers (U1)', () => {
   it('needs a certificate of the proxies’ authority, under an allowed name', () => {
     const headers = ['X-Remote-User', 'jane'];
     assert.equal(ask(undefined, headers), undefined);
-    assert.equal(ask(peer(own, 'front'), headers), undefined);
+    assert.equal(ask(peerOf(own, 'front'), headers), undefined);
     assert.equal(ask({ ...proxy, verified: false }, headers), undefined);
     assert.equal(ask(proxy, []), undefined);
     assert.throws(
-      () => ask(peer(front, 'other'), headers),
+      () => ask(peerOf(front, 'other'), headers),
       (error) => isApiError(error, 'Unauthorized'),
     );
-    assert.equal(ask(peer(front, 'other'), headers, authenticator([]))?.name, 'jane');
+    assert.equal(ask(peerOf(front, 'other'), headers, authenticator([]))?.name, 'jane');
     assert.throws(
       () => ask({ ...proxy, notAfterMs: 1 }, headers),
       (error) => isApiError(error, 'Unauthorized'),
@@ -81,7 +67,7 @@ describe('identity in request headers (U1)', () => {
       () => x509.authenticate(one),
       (error) => isApiError(error, 'Unauthorized'),
     );
-    assert.equal(x509.authenticate({ ...one, certificate: peer(own, 'jane') })?.name, 'jane');
+    assert.equal(x509.authenticate({ ...one, certificate: peerOf(own, 'jane') })?.name, 'jane');
   });
 
   it('follows authorities that are replaced', () => {
@@ -89,7 +75,7 @@ describe('identity in request headers (U1)', () => {
     const config = { allowedNames: [], ...defaultRequestHeaders };
     one.replace({ ...config, clientCaPem: own.ca.certificatePem });
     assert.equal(ask(proxy, ['X-Remote-User', 'jane'], one), undefined);
-    assert.equal(ask(peer(own, 'x'), ['X-Remote-User', 'jane'], one)?.name, 'jane');
+    assert.equal(ask(peerOf(own, 'x'), ['X-Remote-User', 'jane'], one)?.name, 'jane');
     assert.throws(() => one.replace({ ...config, clientCaPem: 'nothing' }));
   });
 
