@@ -1,32 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
-import fc from 'fast-check';
 import type { Placement } from '#api/policy/placement.ts';
 import type { CellInfo } from './cell.ts';
 import { decide } from './decide.ts';
-import { cell, inputOf, outcomeOf, show, snapshotOf, targets, template } from './testing/cells.ts';
-
-const free = (pods: number): Partial<CellInfo> => ({ free: new Map([['pods', pods]]) });
-const divided = (preference: object): Placement => ({
-  replicaScheduling: { replicaSchedulingType: 'Divided', ...preference },
-});
-const staticWeights = (weights: Record<string, number>): Placement =>
-  divided({
-    replicaDivisionPreference: 'Weighted',
-    weightPreference: {
-      staticWeightList: Object.entries(weights).map(([name, weight]) => ({
-        targetCluster: { clusterNames: [name] },
-        weight,
-      })),
-    },
-  });
-const dynamic = divided({
-  replicaDivisionPreference: 'Weighted',
-  weightPreference: { dynamicWeight: 'AvailableReplicas' },
-});
-const aggregated = divided({ replicaDivisionPreference: 'Aggregated' });
+import { cell, free, inputOf, show, snapshotOf, targets, template } from './testing/cells.ts';
+import { aggregated, divided, dynamic, equally, oneOf, staticWeights } from './testing/placements.ts';
 
 interface Row {
   readonly rule: string;
@@ -40,7 +18,6 @@ interface Row {
 }
 
 const abc = [cell('a'), cell('b'), cell('c')];
-const oneOf: Placement = { spreadConstraints: [{ spreadByField: 'cluster', maxGroups: 1 }] };
 const rows: Row[] = [
   {
     rule: 'of cells with equal points the roomiest, whatever divides (PLACEMENT.md 2, Selection)',
@@ -91,7 +68,7 @@ const rows: Row[] = [
   {
     rule: 'equal weights 2 over three: the cell with none is dropped',
     cells: abc,
-    placement: divided({ replicaDivisionPreference: 'Weighted' }),
+    placement: equally,
     replicas: 2,
     want: 'a:1 b:1',
     refusals: '- - NoReplicasLeft',
@@ -99,7 +76,7 @@ const rows: Row[] = [
   {
     rule: 'weights of the cells where the policy gives none',
     cells: [cell('a'), cell('b', { weight: 3 }), cell('c', { weight: 0 })],
-    placement: divided({ replicaDivisionPreference: 'Weighted' }),
+    placement: equally,
     replicas: 9,
     want: 'a:2 b:7',
     refusals: '- - NoWeight',
@@ -121,7 +98,7 @@ const rows: Row[] = [
   {
     rule: 'cells that all weigh nothing weigh alike',
     cells: [cell('a', { weight: 0 }), cell('b', { weight: 0 })],
-    placement: divided({ replicaDivisionPreference: 'Weighted' }),
+    placement: equally,
     replicas: 4,
     want: 'a:2 b:2',
   },
@@ -341,14 +318,14 @@ const rows: Row[] = [
         taints: [{ key: 'k', value: '', effect: 'PreferNoSchedule', timeAddedMs: undefined }],
       }),
     ],
-    placement: { ...dynamic, spreadConstraints: [{ spreadByField: 'cluster', maxGroups: 1 }] },
+    placement: { ...dynamic, ...oneOf },
     replicas: 4,
     want: 'b:4',
   },
   {
     rule: 'maxGroups: a cell in use is not exchanged',
     cells: [cell('a', free(2)), cell('b', free(9))],
-    placement: { ...dynamic, spreadConstraints: [{ spreadByField: 'cluster', maxGroups: 1 }] },
+    placement: { ...dynamic, ...oneOf },
     replicas: 4,
     previous: 'a:1',
     want: 'a:1',
@@ -522,187 +499,4 @@ test('affinity groups are sticky', () => {
   );
   assert.equal(second.affinity, 'two');
   assert.equal(show(second.targets), 'b:1');
-});
-
-const anyCells = fc
-  .array(
-    fc.record({
-      pods: fc.option(fc.integer({ min: 0, max: 40 }), { nil: undefined }),
-      ready: fc.boolean(),
-      weight: fc.integer({ min: 0, max: 5 }),
-    }),
-    { minLength: 1, maxLength: 8 },
-  )
-  .map((specs) =>
-    specs.map(({ pods, ready, weight }, i) =>
-      cell(`c${i}`, {
-        ready,
-        labels: { weight: `${weight}` },
-        free: pods === undefined ? undefined : new Map([['pods', pods]]),
-      }),
-    ),
-  );
-const anyPlacement = fc.constantFrom<Placement>(
-  staticWeights({ c0: 1, c1: 2, c2: 3 }),
-  divided({ replicaDivisionPreference: 'Weighted' }),
-  dynamic,
-  aggregated,
-  { ...dynamic, spreadConstraints: [{ spreadByField: 'cluster', maxGroups: 3 }] },
-  { ...staticWeights({ c0: 1, c1: 2, c2: 3 }), ...oneOf },
-  oneOf,
-);
-
-test('properties: the sum is what was asked, equal input gives equal output, a decision is a fixed point', () => {
-  fc.assert(
-    fc.property(
-      anyCells,
-      anyPlacement,
-      fc.integer({ min: 1, max: 60 }),
-      fc.string(),
-      (cells, placement, replicas, uid) => {
-        const input = inputOf(snapshotOf(...cells), { template: template({ replicas, uid }) });
-        const decision = decide(input, placement);
-        decision.considered?.detailsOf(decision.considered.candidates);
-        assert.deepEqual(outcomeOf(decide(input, placement)), outcomeOf(decision));
-        const sum = decision.targets.reduce((total, target) => total + (target.replicas ?? 0), 0);
-        assert.equal(sum, decision.outcome === 'Scheduled' ? replicas : 0);
-        const names = decision.targets.map(({ name }) => name);
-        assert.deepEqual(names, [...new Set(names)].sort());
-        if (decision.outcome === 'Scheduled') {
-          assert.deepEqual(
-            decide({ ...input, previous: decision.targets }, placement).targets,
-            decision.targets,
-          );
-        }
-        for (let i = 0; i < cells.length; i++) {
-          assert.equal(
-            decision.refusals[i] === undefined,
-            names.includes(`c${i}`) ||
-              (decision.outcome !== 'Scheduled' && decision.refusals[i] === undefined),
-          );
-        }
-      },
-    ),
-    { numRuns: 300 },
-  );
-});
-
-test('properties: no cell gets more than it has room for', () => {
-  fc.assert(
-    fc.property(
-      anyCells,
-      fc.constantFrom(dynamic, aggregated, { ...dynamic, ...oneOf }, { ...aggregated, ...oneOf }),
-      fc.integer({ min: 1, max: 60 }),
-      fc.integer({ min: 1, max: 60 }),
-      (cells, placement, replicas, more) => {
-        const snapshot = snapshotOf(...cells);
-        const roomIn = (name: string): number =>
-          cells.find((one) => one.name === name)?.free?.get('pods') ?? Number.POSITIVE_INFINITY;
-        const first = decide(inputOf(snapshot, { template: template({ replicas }) }), placement);
-        for (const { name, replicas: share = 0 } of first.targets) assert.ok(share <= roomIn(name));
-        const previous = first.targets;
-        const next = inputOf(snapshot, { template: template({ replicas: more }), previous });
-        for (const { name, replicas: share = 0 } of decide(next, placement).targets) {
-          const had = previous.find((one) => one.name === name)?.replicas ?? 0;
-          assert.ok(share <= had + roomIn(name), 'what it has is not part of what is free');
-        }
-      },
-    ),
-    { numRuns: 300 },
-  );
-});
-
-test('properties: growing by dynamic division takes nothing from any cell, shrinking gives nothing to any', () => {
-  fc.assert(
-    fc.property(
-      anyCells,
-      fc.constantFrom(dynamic, aggregated),
-      fc.integer({ min: 1, max: 30 }),
-      fc.integer({ min: 0, max: 30 }),
-      (cells, placement, base, more) => {
-        const snapshot = snapshotOf(...cells);
-        const first = decide(inputOf(snapshot, { template: template({ replicas: base }) }), placement);
-        if (first.outcome !== 'Scheduled') return;
-        const of = (list: typeof first.targets, name: string) =>
-          list.find((one) => one.name === name)?.replicas ?? 0;
-        const grown = decide(
-          inputOf(snapshot, { template: template({ replicas: base + more }), previous: first.targets }),
-          placement,
-        );
-        for (const { name, replicas } of first.targets) assert.ok(of(grown.targets, name) >= (replicas ?? 0));
-        const shrunk = decide(
-          inputOf(snapshot, {
-            template: template({ replicas: Math.max(1, base - more) }),
-            previous: first.targets,
-          }),
-          placement,
-        );
-        for (const { name, replicas } of shrunk.targets)
-          assert.ok(of(first.targets, name) >= (replicas ?? 0));
-      },
-    ),
-    { numRuns: 300 },
-  );
-});
-
-test('speed: 20,000 decisions a second at 100 cells', { concurrency: false }, () => {
-  const cells = Array.from({ length: 100 }, (_, i) =>
-    cell(`cell-${String(i).padStart(3, '0')}`, {
-      labels: { tier: i % 2 === 0 ? 'edge' : 'core' },
-      free: new Map([
-        ['pods', 100 + i],
-        ['cpu', 64],
-      ]),
-    }),
-  );
-  const snapshot = snapshotOf(...cells);
-  const placement: Placement = {
-    ...dynamic,
-    clusterAffinity: { labelSelector: { matchLabels: { tier: 'edge' } } },
-  };
-  const run = (count: number): void => {
-    for (let i = 0; i < count; i++) {
-      const one = template({ replicas: 1 + (i % 50), request: [['cpu', 0.1]], uid: `u${i}` });
-      decide(inputOf(snapshot, { template: one }), placement);
-    }
-  };
-  run(2_000);
-  const before = process.cpuUsage();
-  run(2_000);
-  // Time of the processor, not of the day: what else the machine does must not matter. The wanted rate is measured by the
-  // benchmark; here only a collapse is caught.
-  const { user, system } = process.cpuUsage(before);
-  const perSecond = 2_000 / ((user + system) / 1e6);
-  assert.ok(perSecond > 1_000, `${Math.round(perSecond)} decisions/s`);
-});
-
-test('the heap does not grow with bindings times cells', () => {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  const heapBytes = (): number => {
-    collect();
-    return process.memoryUsage().heapUsed;
-  };
-  const cells = Array.from({ length: 1_000 }, (_, i) =>
-    cell(`cell-${i}`, { region: `region-${i % 200}`, ...free(100 + (i % 9)) }),
-  );
-  const snapshot = snapshotOf(...cells);
-  const spread: Placement = {
-    ...dynamic,
-    spreadConstraints: [{ spreadByField: 'region', minGroups: 3, maxGroups: 5 }],
-  };
-  const run = (from: number, to: number): void => {
-    for (let i = from; i < to; i++) {
-      const one = template({ replicas: 1 + (i % 50), request: [['pods', 1 + (i % 3)]], uid: `u${i}` });
-      for (const placement of [dynamic, aggregated, spread, {}])
-        decide(inputOf(snapshot, { template: one }), placement);
-    }
-  };
-  run(0, 20);
-  const before = heapBytes();
-  const bindings = 300;
-  run(20, 20 + bindings);
-  const grown = heapBytes() - before;
-  // A byte for each pair of a binding and a cell, in each of four placements, would be more.
-  assert.ok(grown < bindings * cells.length * 4, `${grown} bytes`);
 });

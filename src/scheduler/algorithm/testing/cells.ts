@@ -25,6 +25,9 @@ export function cell(name: string, changes: Partial<CellInfo> = {}): CellInfo {
   };
 }
 
+/** Of a cell: room for so many pods. */
+export const free = (pods: number): Partial<CellInfo> => ({ free: new Map([['pods', pods]]) });
+
 export function snapshotOf(...cells: CellInfo[]): CellSnapshot {
   return { version: 1, cells: [...cells].sort((a, b) => (a.name < b.name ? -1 : 1)) };
 }
