@@ -7,22 +7,11 @@ import type { CellInfo, CellSnapshot } from './cell.ts';
 import { decide } from './decide.ts';
 import type { Decision, DecisionInput } from './decision.ts';
 import { cell, inputOf, outcomeOf, show, snapshotOf, targets, template } from './testing/cells.ts';
+import { aggregated, divided, dynamic, staticWeights } from './testing/placements.ts';
 
-const scheduling = (more: object): Placement => ({
-  replicaScheduling: { replicaSchedulingType: 'Divided', ...more },
-});
-const aggregated = scheduling({ replicaDivisionPreference: 'Aggregated' });
-const dynamic = scheduling({ weightPreference: { dynamicWeight: 'AvailableReplicas' } });
 const weighted = (...weights: number[]): Placement =>
-  scheduling({
-    weightPreference: {
-      staticWeightList: weights.map((weight, i) => ({
-        targetCluster: { clusterNames: [`c${i}`] },
-        weight,
-      })),
-    },
-  });
-const planned = scheduling({
+  staticWeights(Object.fromEntries(weights.map((weight, i) => [`c${i}`, weight])));
+const planned = divided({
   weightPreference: { staticWeightList: [{ targetCluster: {}, weight: 1, priority: 1, maxReplicas: 20 }] },
 });
 const inTwo: SpreadConstraint[] = [{ spreadByField: 'region', minGroups: 2 }];

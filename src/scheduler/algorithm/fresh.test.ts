@@ -2,16 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Placement } from '#api/policy/placement.ts';
 import { decide, suspendedDecision } from './decide.ts';
-import { cell, inputOf, show, snapshotOf, targets, template } from './testing/cells.ts';
-
-const dynamic: Placement = {
-  replicaScheduling: {
-    replicaSchedulingType: 'Divided',
-    replicaDivisionPreference: 'Weighted',
-    weightPreference: { dynamicWeight: 'AvailableReplicas' },
-  },
-};
-const room = (pods: number) => ({ free: new Map([['pods', pods]]) });
+import { cell, free, inputOf, show, snapshotOf, targets, template } from './testing/cells.ts';
+import { dynamic } from './testing/placements.ts';
 
 const rows: {
   rule: string;
@@ -24,7 +16,7 @@ const rows: {
 }[] = [
   {
     rule: 'room counts what is its own, and all is shared out anew (PLACEMENT.md 2)',
-    cells: [cell('a', room(0)), cell('b', room(10))],
+    cells: [cell('a', free(0)), cell('b', free(10))],
     replicas: 10,
     previous: 'a:10',
     expected: 'a:5 b:5',
@@ -33,10 +25,10 @@ const rows: {
     rule: 'a cell that takes no new work is left',
     cells: [
       cell('a', {
-        ...room(5),
+        ...free(5),
         taints: [{ key: 'k', value: '', effect: 'NoSchedule', timeAddedMs: undefined }],
       }),
-      cell('b', room(10)),
+      cell('b', free(10)),
     ],
     replicas: 4,
     previous: 'a:4',
@@ -44,7 +36,7 @@ const rows: {
   },
   {
     rule: 'what does not fit afresh stays as it is',
-    cells: [cell('a', { ...room(5), ready: false }), cell('b', room(1))],
+    cells: [cell('a', { ...free(5), ready: false }), cell('b', free(1))],
     replicas: 4,
     previous: 'a:4',
     expected: 'a:4',

@@ -7,6 +7,7 @@ import { levelAtoms } from './level-atoms.ts';
 import type { Atom } from './level-problem.ts';
 import { isWithinSkew } from './skew.ts';
 import { cell, inputOf, show, snapshotOf, template } from './testing/cells.ts';
+import { dynamic, equally } from './testing/placements.ts';
 
 const sumOf = (values: readonly number[]): number => values.reduce((sum, one) => sum + one, 0);
 
@@ -161,10 +162,7 @@ test('three that all cross, 1,000 cells in 200 regions: a decision costs no more
     const before = process.cpuUsage();
     const { outcome, message } = decide(input, {
       ...skewed(skew, skew, skew, true),
-      replicaScheduling: {
-        replicaSchedulingType: 'Divided',
-        weightPreference: { dynamicWeight: 'AvailableReplicas' },
-      },
+      ...dynamic,
     });
     const { user, system } = process.cpuUsage(before);
     // With little play it is a puzzle; the answer then says that a way may have been missed.
@@ -176,9 +174,7 @@ test('three that all cross, 1,000 cells in 200 regions: a decision costs no more
 });
 
 const skewed = (region: number, provider: number, rack: number, divided: boolean): Placement => ({
-  ...(divided
-    ? { replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Weighted' } }
-    : {}),
+  ...(divided ? equally : {}),
   spreadConstraints: [
     { spreadByField: 'region', minGroups: 1, maxSkew: region },
     { spreadByField: 'provider', minGroups: 1, maxSkew: provider },
@@ -243,7 +239,7 @@ test('divided by two constraints: both hold, and as little as possible moves', (
     { spreadByField: 'provider', minGroups: 2, maxSkew: 1 },
   ];
   const placement: Placement = {
-    replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Weighted' },
+    ...equally,
     spreadConstraints: constraints,
   };
   const input = inputOf(snapshotOf(...cells), { template: template({ replicas: 10 }) });
@@ -264,11 +260,7 @@ test('1,000 cells in 100 regions and 20 providers are levelled by both', () => {
   );
   const input = inputOf(snapshotOf(...all), { template: template({ replicas: 3_000 }) });
   const placement: Placement = {
-    replicaScheduling: {
-      replicaSchedulingType: 'Divided',
-      replicaDivisionPreference: 'Weighted',
-      weightPreference: { dynamicWeight: 'AvailableReplicas' },
-    },
+    ...dynamic,
     spreadConstraints: [
       { spreadByField: 'region', minGroups: 1, maxSkew: 2 },
       { spreadByField: 'provider', minGroups: 1, maxSkew: 5 },

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Placement } from '#api/policy/placement.ts';
 import { decide } from './decide.ts';
-import { cell, inputOf, show, snapshotOf, targets, template } from './testing/cells.ts';
+import { cell, free, inputOf, show, snapshotOf, targets, template } from './testing/cells.ts';
+import { dynamic } from './testing/placements.ts';
 
 const placement: Placement = {
   clusterAffinities: [
@@ -12,13 +13,8 @@ const placement: Placement = {
       overflowAffinities: [{ clusterNames: ['c'] }, { clusterNames: ['d', 'a'] }],
     },
   ],
-  replicaScheduling: {
-    replicaSchedulingType: 'Divided',
-    replicaDivisionPreference: 'Weighted',
-    weightPreference: { dynamicWeight: 'AvailableReplicas' },
-  },
+  ...dynamic,
 };
-const free = (pods: number) => ({ free: new Map([['pods', pods]]) });
 /** `available` counts what is free beside what is placed. */
 const rows: [rule: string, replicas: number, free: number[], previous: string, expected: string][] = [
   ['the primary cells first', 4, [3, 3, 9, 9], '', 'a:2 b:2'],

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { Placement } from '#api/policy/placement.ts';
 import { decide } from './decide.ts';
 import { type PlannedCell, planReplicas } from './plan-replicas.ts';
-import { cell, inputOf, show, snapshotOf, targets, template } from './testing/cells.ts';
+import { cell, free, inputOf, show, snapshotOf, targets, template } from './testing/cells.ts';
 
 type Row = Partial<PlannedCell> & { readonly name: string };
 const planned = (row: Row): PlannedCell => ({
@@ -142,7 +142,7 @@ const of = (name: string, weight: number, more: object = {}) => ({
 });
 
 test('a policy with minima and maxima is planned', () => {
-  const input = inputOf(snapshotOf(cell('a'), cell('b'), cell('c', { free: new Map([['pods', 2]]) })), {
+  const input = inputOf(snapshotOf(cell('a'), cell('b'), cell('c', free(2))), {
     template: template({ replicas: 12 }),
   });
   const placement = preferences([of('a', 1, { maxReplicas: 2 }), of('b', 1), of('c', 1, { minReplicas: 1 })]);

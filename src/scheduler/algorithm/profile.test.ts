@@ -7,7 +7,7 @@ import { decide } from './decide.ts';
 import type { DecisionInput } from './decision.ts';
 import { compileProfile } from './profile.ts';
 import { distanceKm } from './scores.ts';
-import { cell, detailsOf, inputOf, show, snapshotOf, targets, template } from './testing/cells.ts';
+import { cell, detailsOf, free, inputOf, show, snapshotOf, targets, template } from './testing/cells.ts';
 
 const startMs = 1_000_000;
 const one: Placement = { spreadConstraints: [{ spreadByField: 'cluster', minGroups: 1, maxGroups: 1 }] };
@@ -52,14 +52,7 @@ const rows: [string, WeightedScore[], CellInfo[], Partial<DecisionInput>, Placem
     one,
     'b',
   ],
-  [
-    'roomiest',
-    [{ name: 'Room', weight: 1 }],
-    [cell('a', { free: new Map([['pods', 3]]) }), cell('b', { free: new Map([['pods', 9]]) })],
-    {},
-    one,
-    'b',
-  ],
+  ['roomiest', [{ name: 'Room', weight: 1 }], [cell('a', free(3)), cell('b', free(9))], {}, one, 'b'],
   [
     'named',
     [{ name: 'Named', score: 'carbon', weight: 1 }],
@@ -125,7 +118,7 @@ test('a filter that the platform team turned off says nothing', () => {
 });
 
 test('details tell the points of each cell, though there is nothing to choose', () => {
-  const cells = [cell('a', { free: new Map([['pods', 3]]) }), cell('b')];
+  const cells = [cell('a', free(3)), cell('b')];
   const decision = decide(inputOf(snapshotOf(...cells), { previous: targets('b:1') }), {});
   const details = detailsOf(decision);
   assert.deepEqual(

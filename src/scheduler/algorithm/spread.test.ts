@@ -8,17 +8,8 @@ import type { Decision, DecisionInput } from './decision.ts';
 import { chooseGroups, fewestGroups, type GroupChoice } from './select-groups.ts';
 import { levelShares } from './skew.ts';
 import { cell, inputOf, show, snapshotOf, targets, template } from './testing/cells.ts';
+import { dynamic, equally } from './testing/placements.ts';
 
-const dynamic = {
-  replicaScheduling: {
-    replicaSchedulingType: 'Divided',
-    replicaDivisionPreference: 'Weighted',
-    weightPreference: { dynamicWeight: 'AvailableReplicas' },
-  },
-} as const;
-const equally = {
-  replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Weighted' },
-} as const;
 const by = (field: string, minGroups: number, maxGroups?: number, more: SpreadConstraint = {}) => ({
   spreadByField: field,
   minGroups,

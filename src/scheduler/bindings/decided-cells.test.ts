@@ -4,7 +4,8 @@ import type { Placement } from '#api/policy/placement.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { decide, suspendedDecision } from '../algorithm/decide.ts';
 import type { DecisionInput } from '../algorithm/decision.ts';
-import { cell, inputOf, snapshotOf, targets, template } from '../algorithm/testing/cells.ts';
+import { cell, free, inputOf, snapshotOf, targets, template } from '../algorithm/testing/cells.ts';
+import { aggregated } from '../algorithm/testing/placements.ts';
 import { decidedCells, toldCellsMax } from './decided-cells.ts';
 
 const nowMs = Date.parse('2026-01-01T00:00:00Z');
@@ -18,15 +19,15 @@ function told(input: DecisionInput, placement: Placement, present?: ResourceBind
 
 test('of a few cells each is told: refusal, share, room and points', () => {
   const cells = snapshotOf(
-    cell('a', { free: new Map([['pods', 3]]) }),
-    cell('b', { free: new Map([['pods', 9]]) }),
+    cell('a', free(3)),
+    cell('b', free(9)),
     cell('c', { ready: false }),
     cell('d', { labels: { env: 'dev' } }),
   );
   const input = inputOf(cells, { template: template({ replicas: 4 }), previous: targets('a:1') });
   const placement: Placement = {
     clusterAffinity: { clusterNames: ['a', 'b', 'c'] },
-    replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Aggregated' },
+    ...aggregated,
   };
   assert.deepEqual(told(input, placement), {
     time,

@@ -3,16 +3,13 @@ import { test } from 'node:test';
 import type { Failover, Placement } from '#api/policy/placement.ts';
 import type { GracefulEvictionTask } from '#api/work/resource-binding.ts';
 import type { CellInfo, Taint } from '../algorithm/cell.ts';
-import { cell, inputOf, show, snapshotOf, targets, template } from '../algorithm/testing/cells.ts';
+import { cell, free, inputOf, show, snapshotOf, targets, template } from '../algorithm/testing/cells.ts';
+import { aggregated } from '../algorithm/testing/placements.ts';
 import { EvictionLimiter } from './eviction-limiter.ts';
 import { applicationDueMs, decideWithFailover, type HealthRecord } from './failover.ts';
 
 const startMs = Date.parse('2026-01-01T00:00:00Z');
 const noExecute: Taint = { key: 'down', value: '', effect: 'NoExecute', timeAddedMs: startMs };
-const dynamic: Placement = {
-  replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Aggregated' },
-};
-const room = (pods: number) => ({ free: new Map([['pods', pods]]) });
 
 function record(more: Partial<HealthRecord> = {}): HealthRecord {
   return {
@@ -49,7 +46,7 @@ function run(
       previousAffinity: more.affinity,
       nowMs: startMs + (more.atSeconds ?? 0) * 1_000,
     }),
-    placement: more.placement ?? dynamic,
+    placement: more.placement ?? aggregated,
     failover: more.failover,
     tasks: more.tasks ?? [],
     released: more.released,
@@ -69,7 +66,7 @@ function run(
 }
 
 test('a taint takes the object elsewhere, and its copy stays until it is healthy there', () => {
-  const cells = [cell('a', { ...room(9), taints: [noExecute] }), cell('b', room(9))];
+  const cells = [cell('a', { ...free(9), taints: [noExecute] }), cell('b', free(9))];
   const first = run(cells, 'a:4');
   assert.equal(first.placed, 'b:4');
   assert.deepEqual(first.leaving, ['a:4 TaintUntolerated']);
@@ -79,16 +76,16 @@ test('a taint takes the object elsewhere, and its copy stays until it is healthy
   assert.deepEqual(run(cells, 'b:4', { tasks, health: record({ healthy: new Set(['b']) }) }).leaving, []);
   assert.deepEqual(run(cells, 'b:4', { tasks, atSeconds: 600 }).leaving, []);
   // Well again: the cell is not used while it is being left.
-  const well = [cell('a', room(9)), cell('b', room(9))];
+  const well = [cell('a', free(9)), cell('b', free(9))];
   assert.deepEqual(run(well, 'b:4', { tasks }).leaving, ['a:4 TaintUntolerated']);
   // The platform's rules leave nothing.
-  const closed = [cell('a', { admitsProject: () => false }), cell('b', room(9))];
+  const closed = [cell('a', { admitsProject: () => false }), cell('b', free(9))];
   assert.deepEqual(run(closed, 'b:4', { tasks }).leaving, []);
-  assert.deepEqual(run([cell('b', room(9))], 'b:4', { tasks }).leaving, []);
+  assert.deepEqual(run([cell('b', free(9))], 'b:4', { tasks }).leaving, []);
 });
 
 test('without another place it stays, unless the policy purges directly', () => {
-  const cells = [cell('a', { ...room(9), taints: [noExecute] }), cell('b', room(2))];
+  const cells = [cell('a', { ...free(9), taints: [noExecute] }), cell('b', free(2))];
   const stays = run(cells, 'a:4');
   assert.equal(stays.placed, 'a:4');
   assert.deepEqual(stays.leaving, []);
@@ -99,16 +96,16 @@ test('without another place it stays, unless the policy purges directly', () => 
 });
 
 test('evictions wait for their turn', () => {
-  const cells = [cell('a', { ...room(9), taints: [noExecute] }), cell('b', room(9))];
+  const cells = [cell('a', { ...free(9), taints: [noExecute] }), cell('b', free(9))];
   const waits = run(cells, 'a:4', { waitMs: 2_000 });
   assert.equal(waits.placed, 'a:4');
   assert.equal(waits.after, 2);
 });
 
 test('a tolerated time runs out first', () => {
-  const cells = [cell('a', { ...room(9), taints: [noExecute] }), cell('b', room(9))];
+  const cells = [cell('a', { ...free(9), taints: [noExecute] }), cell('b', free(9))];
   const placement: Placement = {
-    ...dynamic,
+    ...aggregated,
     clusterTolerations: [{ key: 'down', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 30 }],
   };
   assert.deepEqual(
@@ -119,7 +116,7 @@ test('a tolerated time runs out first', () => {
 });
 
 test('an application that stays unhealthy leaves the cell, and is not brought back at once', () => {
-  const cells = [cell('a', room(9)), cell('b', room(9))];
+  const cells = [cell('a', free(9)), cell('b', free(9))];
   const failover: Failover = {
     application: { decisionConditions: { tolerationSeconds: 60 }, purgeMode: 'Never' },
   };
@@ -144,7 +141,7 @@ test('an application that stays unhealthy leaves the cell, and is not brought ba
 });
 
 test('an object that avoids a cell is decided anew at the very moment when it need not any more', () => {
-  const cells = [cell('a', room(9)), cell('b', { ...room(9), ready: false })];
+  const cells = [cell('a', free(9)), cell('b', { ...free(9), ready: false })];
   const failover: Failover = { application: { purgeMode: 'Directly' } };
   const unhealthySinceMs = new Map([['a', startMs]]);
   const health = record({ unhealthySinceMs });
@@ -162,14 +159,14 @@ test('an object that avoids a cell is decided anew at the very moment when it ne
 
 test('failover to another affinity group is graceful too, at the rate of evictions, and remembered', () => {
   const groups: Placement = {
-    ...dynamic,
+    ...aggregated,
     clusterAffinities: [
       { affinityName: 'first', clusterNames: ['a', 'b'] },
       { affinityName: 'second', clusterNames: ['c'] },
     ],
   };
   const given = { placement: groups, affinity: 'first' };
-  const cells = [cell('a', { ...room(9), taints: [noExecute] }), cell('b', room(2)), cell('c', room(9))];
+  const cells = [cell('a', { ...free(9), taints: [noExecute] }), cell('b', free(2)), cell('c', free(9))];
   const moved = run(cells, 'a:4 b:2', given);
   assert.deepEqual([moved.placed, moved.affinity], ['c:6', 'second']);
   assert.deepEqual(moved.leaving, ['a:4 TaintUntolerated', 'b:2 TaintUntolerated']);
@@ -185,7 +182,7 @@ test('failover to another affinity group is graceful too, at the rate of evictio
   const waits = run(cells, 'a:4 b:2', { ...given, waitMs: 100 });
   assert.deepEqual([waits.placed, waits.affinity, waits.leaving], ['a:4 b:2', 'first', []]);
 
-  const well = [cell('a', room(9)), cell('b', room(9)), cell('c', room(9))];
+  const well = [cell('a', free(9)), cell('b', free(9)), cell('c', free(9))];
   const health = record({
     unhealthySinceMs: new Map([
       ['a', startMs],
@@ -200,9 +197,9 @@ test('failover to another affinity group is graceful too, at the rate of evictio
 });
 
 test('failback is asked for, and comes when the preferred group could take it for long enough', () => {
-  const cells = [cell('a', room(9)), cell('b', room(9))];
+  const cells = [cell('a', free(9)), cell('b', free(9))];
   const placement: Placement = {
-    ...dynamic,
+    ...aggregated,
     clusterAffinities: [
       { affinityName: 'first', clusterNames: ['a'] },
       { affinityName: 'second', clusterNames: ['b'] },
@@ -220,7 +217,7 @@ test('failback is asked for, and comes when the preferred group could take it fo
   assert.deepEqual(kept.leaving, ['b:4 Failback']);
   // A relapse in between starts anew.
   const again = record({ preferredSinceMs: startMs });
-  run([cell('a', { ready: false }), cell('b', room(9))], 'b:4', { ...given, failover, health: again });
+  run([cell('a', { ready: false }), cell('b', free(9))], 'b:4', { ...given, failover, health: again });
   assert.equal(again.preferredSinceMs, undefined);
 });
 
@@ -255,7 +252,7 @@ test('the limiter: a cell that a person drains is emptied without a rate', () =>
 });
 
 test('follows the sun: outside its hours a cell is left for one within them, gracefully, and kept where there is none', () => {
-  const placement: Placement = { ...dynamic, activeHours: [{ from: '08:00', to: '20:00' }] };
+  const placement: Placement = { ...aggregated, activeHours: [{ from: '08:00', to: '20:00' }] };
   const berlin = cell('berlin', { timeZone: 'Europe/Berlin' });
   const tokyo = cell('tokyo', { timeZone: 'Asia/Tokyo' });
   // 01:00 in Berlin, 09:00 in Tokyo.
@@ -267,7 +264,7 @@ test('follows the sun: outside its hours a cell is left for one within them, gra
 
 test('maintenance keeps new work away and leaves what is there', () => {
   const maintenance = [{ from: '00:00', to: '04:00' }];
-  const cells = [cell('a', { maintenance, ...room(9) }), cell('b', room(9))];
+  const cells = [cell('a', { maintenance, ...free(9) }), cell('b', free(9))];
   assert.equal(run(cells, 'a:2').placed, 'a:2');
   assert.equal(run(cells, '', { atSeconds: 60 }).placed, 'b:0');
 });
