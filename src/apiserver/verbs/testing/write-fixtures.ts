@@ -23,3 +23,23 @@ export function openHarness(): Promise<Harness> {
     ],
   });
 }
+
+export const deployments = '/apis/apps/v1/namespaces/default/deployments';
+
+/** `d`, with one container and one replica. */
+export function deployment(spec: JsonObject = {}): JsonObject {
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'd' },
+    spec: {
+      replicas: 1,
+      selector: { matchLabels: { app: 'd' } },
+      template: {
+        metadata: { labels: { app: 'd' } },
+        spec: { containers: [{ name: 'a', image: 'a:1' }] },
+      },
+      ...spec,
+    },
+  };
+}
