@@ -332,8 +332,8 @@ export class FederatorProcess {
     const cell = this.#cellObject(name);
     if (sync === undefined || cell === undefined) return;
     const { clock, federationClient } = this.#options;
-    const { health, tally, held, copiesKnown, copiesBeyondMax, apiEnablements, room } = sync;
-    const known = { copiesKnown, copiesBeyondMax, apiEnablements, room };
+    const { health, tally, held, copiesKnown, copiesBeyondMax, isClaimed, apiEnablements, room } = sync;
+    const known = { copiesKnown, copiesBeyondMax, isClaimed, apiEnablements, room };
     const report = cellReport({ cell, health, tally, held, ...known, nowMs: clock.now() });
     // How far behind it is grows without anything happening.
     if (tally.lagMs > 0) this.#queue.addAfter(`report/${name}`, lagIntervalMs);

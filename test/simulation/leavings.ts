@@ -42,7 +42,7 @@ const writesMax = 30;
 const downMs = 2_000;
 const taker = 'taker';
 
-/** `cellplane cell unjoin`, among faults: nothing of ours is left there; then it is joined again. */
+/** `cellplane cell unjoin`, among faults: nothing of ours is left there, nor our claim; then it is joined again. */
 export async function withdrawCell(options: LeavingOptions): Promise<void> {
   const { world, random, violation, mayGo } = options;
   const cell = random.pick([...world.edges.keys()]);
@@ -51,6 +51,8 @@ export async function withdrawCell(options: LeavingOptions): Promise<void> {
   for (const object of await oursAt(world, cell)) {
     violation(`${cell} was withdrawn, and ${nameOf(object)} is left there`);
   }
+  const claim = await readClaim(world.lookAt(world.edge(cell)), {});
+  if (claim !== undefined) violation(`${cell} was withdrawn, and its edge is still ${claim.cellName}'s`);
   mayGo(cell, false);
   await joinAgain(options, cell);
 }

@@ -140,7 +140,7 @@ export const cellStatusSchema: JsonObject = {
     conditions: {
       ...conditionsSchema,
       description:
-        'Reachable: the edge answers. Ready: it can be synced, and new work may come. Synced: it holds every copy. DeletionHeld, NodesWatched, Withdrawing: where there is something to say.',
+        'Reachable: the edge answers. Ready: it can be synced, and new work may come. Synced: it holds every copy. Claimed: the edge is told, and tells others, that it belongs to this cell. DeletionHeld, NodesWatched, Withdrawing: where there is something to say.',
     },
     cluster: {
       ...stringSchema,

@@ -1,5 +1,6 @@
 import { type Condition, withCondition } from '#api/conditions.ts';
 import { type Cell, cellDefinition, cellsGvr } from '#api/federation/cell.ts';
+import { isClaimed } from '#api/federation/cell-claim.ts';
 import { copyLabels } from '#api/federation/copy-contract.ts';
 import { cellFinalizer, cellsWorkspacePath } from '#api/federation/group.ts';
 import { workspaceDefinition, workspacesGvr } from '#api/tenancy/workspace.ts';
@@ -133,6 +134,8 @@ export class CellController extends KeyedController {
         const left = await this.#withdraw(name, signal);
         await this.#tellWithdrawing(cell, left, signal);
         if (left > 0) return { requeueAfterMs: withdrawRecheckMs };
+        // That it is taken away comes as an event of the Cell.
+        if (isClaimed(cell)) return undefined;
       }
       const preconditions = { uid: headerOf(workspace).uid };
       const ref = { cluster: cellsWorkspacePath, gvr: workspacesGvr, name };
@@ -169,18 +172,11 @@ export class CellController extends KeyedController {
   }
 
   async #tellWithdrawing(cell: Cell, left: number, signal: AbortSignal): Promise<void> {
-    await this.#putConditions(
-      cell,
-      [
-        {
-          type: 'Withdrawing',
-          status: 'True',
-          reason: 'CopiesRemain',
-          message: `${left} copies are yet to be withdrawn from the edge`,
-        },
-      ],
-      signal,
-    );
+    const [reason, message] =
+      left > 0 || !isClaimed(cell)
+        ? ['CopiesRemain', `${left} copies are yet to be withdrawn from the edge`]
+        : ['ClaimRemains', 'the edge is yet to be told that it is no cell’s any more'];
+    await this.#putConditions(cell, [{ type: 'Withdrawing', status: 'True', reason, message }], signal);
   }
 
   /** A federator that is gone vouches for nothing. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type Cell, cellsGvr } from '#api/federation/cell.ts';
+import { claimCondition } from '#api/federation/cell-claim.ts';
 import { type Copy, copiesGvr } from '#api/federation/copy.ts';
 import { copyAnnotations, copyLabels, edgeFinalizer } from '#api/federation/copy-contract.ts';
 import { federatorsGvr } from '#api/federation/federator.ts';
@@ -300,5 +301,25 @@ describe('cells', () => {
     await settle(3_000);
     assert.equal(server.index.recordOf(id), undefined);
     await assert.rejects(cell('ams-1'), (error) => isApiError(error, 'NotFound'));
+  });
+
+  test('with deletionPolicy Withdraw a Cell whose edge is claimed waits until it is not', async () => {
+    await createCell('par-1', { deletionPolicy: 'Withdraw' });
+    await settle();
+    const ref = { cluster: 'root:cells', gvr: cellsGvr, name: 'par-1' };
+    const tell = (stands: boolean) =>
+      server.client.patch(
+        ref,
+        { type: 'merge', body: { status: { conditions: [claimCondition(stands)] } } },
+        { subresource: 'status' },
+      );
+    await tell(true);
+    await server.client.delete(ref);
+    await settle(5_000);
+    const waiting = (await cell('par-1')).status?.conditions?.find(({ type }) => type === 'Withdrawing');
+    assert.equal(waiting?.reason, 'ClaimRemains');
+    await tell(false);
+    await settle(2_000);
+    await assert.rejects(cell('par-1'), (error) => isApiError(error, 'NotFound'));
   });
 });

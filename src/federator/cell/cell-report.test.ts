@@ -30,6 +30,7 @@ function input(changes: Partial<CellReportInput> = {}, status?: Cell['status']):
     held: new HeldDeletions(),
     copiesKnown: true,
     copiesBeyondMax: 0,
+    isClaimed: false,
     apiEnablements: undefined,
     nowMs: clock.now(),
     ...changes,
@@ -56,6 +57,7 @@ const rows: readonly (readonly [string, Partial<CellReportInput>, string, readon
   ['something is on its way', { tally: pending }, 'Synced', ['False', 'Pending']],
   ['something fails', { tally: failing }, 'Synced', ['False', 'Forbidden']],
   ['copies are not known', { copiesKnown: false }, 'Synced', ['Unknown', 'CopiesNotListed']],
+  ['the edge has our claim', { isClaimed: true }, 'Claimed', ['True', 'Claimed']],
   ['there are too many copies', { copiesBeyondMax: 3 }, 'Synced', ['False', 'TooManyCopies']],
   ['the edge is away', { health: away }, 'Synced', ['Unknown', 'EdgeNotUsable']],
   ['the edge is away', { health: away }, 'Ready', ['False', 'ConnectionRefused']],
@@ -130,4 +132,10 @@ test('that objects are on their way or have come is progress, all else is news',
   const { status: failed } = patchOf(input({ tally: failing })) ?? {};
   assert.ok(failed);
   assert.equal(cellReport(input({}, failed))?.isProgress, false, 'nothing fails any more');
+});
+
+test('that the edge has no claim any more is not taken back by a report', () => {
+  const released = { type: 'Claimed', status: 'False' as const, reason: 'Released', message: '' };
+  const { conditions } = patchOf(input({ isClaimed: false }, { conditions: [released] }))?.status ?? {};
+  assert.deepEqual(conditionOf(conditions, 'Claimed'), released);
 });

@@ -1,6 +1,7 @@
 import { type Condition, conditionOf, withCondition } from '#api/conditions.ts';
 import type { Cell } from '#api/federation/cell.ts';
 import { cellAnnotations } from '#api/federation/cell-annotations.ts';
+import { claimCondition } from '#api/federation/cell-claim.ts';
 import { equalJson, type JsonObject } from '#apimachinery/json.ts';
 import { formatTime } from '#apimachinery/rfc3339.ts';
 import type { ApiEnablements } from '../edge/edge-kinds.ts';
@@ -19,6 +20,8 @@ export interface CellReportInput {
   /** Whether the cell's copies have been listed. */
   readonly copiesKnown: boolean;
   readonly copiesBeyondMax: number;
+  /** Our claim stands at the edge, and is to. */
+  readonly isClaimed: boolean;
   /** Undefined: not known now. */
   readonly apiEnablements: ApiEnablements | undefined;
   /** Undefined: not watched, or not known yet. */
@@ -61,6 +64,7 @@ export function cellReport(input: CellReportInput): CellReport | undefined {
   );
   const [syncedStatus, reason, message] = syncedCondition(input, usable);
   set('Synced', syncedStatus, reason, message);
+  if (input.isClaimed) conditions = withCondition(conditions, claimCondition(true), now);
   if (held.size > 0) {
     const release = `annotate the Cell with ${cellAnnotations.releaseDeletions}=${held.token}`;
     set(

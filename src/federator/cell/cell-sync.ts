@@ -31,6 +31,7 @@ import { CellCopies } from './cell-copies.ts';
 import type { CellLimits } from './cell-limits.ts';
 import { CellMetrics, writeCellMetrics } from './cell-metrics.ts';
 import { CellWorkspace } from './cell-workspace.ts';
+import { ClaimNotice } from './claim-notice.ts';
 import { type CopyKey, parseCopyKey, targetOf } from './copy-keys.ts';
 import { Edge } from './edge.ts';
 import { type ConnectEdge, EdgeLink } from './edge-link.ts';
@@ -152,16 +153,23 @@ export class CellSync {
       clock,
       signal: this.#stopping.signal,
     });
+    const notice = new ClaimNotice({ federationClient, cell: () => this.#cell, clock });
+    this.#withdrawal = new Withdrawal({
+      cell: () => this.#cell,
+      hasNoCopies: () => this.#copies.hasSynced && this.#copies.size === 0 && this.#copies.beyondMax === 0,
+      notice,
+    });
     this.#link = new EdgeLink({
       ...options,
       cell: () => this.#cell,
+      notice,
+      withdrawal: this.#withdrawal,
       workspace: this.#workspace,
       pace: this.#pace,
       metrics: this.#metrics,
       makeEdge: (edgeClient, kinds, claim) => this.#makeEdge(edgeClient, kinds, claim),
       onConnected: () => {
         this.#enqueueAll();
-        this.#withdrawal.check();
         this.#sweeps.restart();
         this.#returner.restart();
       },
@@ -177,13 +185,6 @@ export class CellSync {
       eventPace: new TokenBucket({ clock, perSecond: limits.eventsPerSecond, burst: limits.eventsBurst }),
       clock,
       logger,
-    });
-    this.#withdrawal = new Withdrawal({
-      ...options,
-      name: this.name,
-      cell: () => this.#cell,
-      edge: () => this.#link.edge,
-      hasNoCopies: () => this.#copies.hasSynced && this.#copies.size === 0 && this.#copies.beyondMax === 0,
     });
     this.#sweeps = new SweepSchedule({
       ...options,
@@ -214,6 +215,11 @@ export class CellSync {
   /** Copies that are left alone because the cell has too many. */
   get copiesBeyondMax(): number {
     return this.#copies.beyondMax;
+  }
+
+  /** Our claim stands at the edge, and is to. */
+  get isClaimed(): boolean {
+    return this.#link.edge !== undefined && !this.#withdrawal.isDone;
   }
 
   get copiesKnown(): boolean {
@@ -253,7 +259,9 @@ export class CellSync {
     // Work begins when both sides are known: an object without a copy means nothing before.
     this.#copies.synced.then(
       () => {
-        if (this.#stopped === undefined) this.#loop.start();
+        if (this.#stopped !== undefined) return;
+        this.#loop.start();
+        this.#endIfDue();
       },
       () => {}, // stopped before
     );
@@ -290,16 +298,19 @@ export class CellSync {
     const isFirstDeletion =
       old.metadata.deletionTimestamp === undefined && cell.metadata.deletionTimestamp !== undefined;
     if (isFirstDeletion && isWithdrawing(cell)) this.#enqueueAll();
-    this.#withdrawal.check();
+    this.#endIfDue();
     this.#releaseHeld();
+  }
+
+  /** The Cell, or its copies, have changed. */
+  #endIfDue(): void {
+    if (this.#withdrawal.isDue || this.#withdrawal.isUndone) this.#link.lookNow();
   }
 
   async #stop(): Promise<void> {
     const { clock, limits } = this.#options;
     this.#stopping.abort();
     this.#width.stop();
-    const { synced, pending, failed } = this.tally.counts;
-    await this.#withdrawal.stop(this.#copies.hasSynced && synced + pending + failed === 0);
     await this.#renewing;
     const parts = Promise.all([
       this.#loop.stop(),
@@ -348,7 +359,7 @@ export class CellSync {
     if (copy !== undefined && !this.tally.knows(key)) this.tally.markPending(key);
     if (key.startsWith(crdKeys)) this.#workspaceKinds.expire();
     this.#enqueue(key, this.#copies.hasSynced ? 'normal' : priorityOf(key, copy));
-    if (copy === undefined) this.#withdrawal.check();
+    this.#endIfDue();
   }
 
   #onEdgeChange(kind: ServedKind, key: CopyKey, gone: boolean, priority: Priority): void {

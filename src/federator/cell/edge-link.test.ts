@@ -10,7 +10,7 @@ import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
 import type { KubeClient } from '#client/client.ts';
 import { silentLogger } from '#client/logger.ts';
 import { ScriptedClient } from '#client/testing/scripted-client.ts';
-import type { Claim } from '../edge/edge-claim.ts';
+import { type Claim, claimName } from '../edge/edge-claim.ts';
 import { EdgePace } from '../edge/edge-pace.ts';
 import { Wheel } from '../wheel.ts';
 import { defaultCellLimits } from './cell-limits.ts';
@@ -18,6 +18,7 @@ import { CellMetrics } from './cell-metrics.ts';
 import { CellWorkspace } from './cell-workspace.ts';
 import type { Edge } from './edge.ts';
 import { EdgeLink } from './edge-link.ts';
+import { Withdrawal } from './withdrawal.ts';
 
 const mine: Claim = {
   controlPlaneId: 'here',
@@ -76,7 +77,14 @@ class FakeEdge {
         if (data !== undefined) this.claim = data as unknown as Claim;
         return created;
       },
-      delete: () => new Promise((resolve) => this.held.push(() => resolve({}))),
+      delete: async (ref) => {
+        if (ref.name === claimName) {
+          if (this.isAway) throw new ApiError('ServiceUnavailable', 'away', { cause: new Error('reset') });
+          this.claim = undefined;
+          return {};
+        }
+        return new Promise((resolve) => this.held.push(() => resolve({})));
+      },
       close: async () => {
         this.closed++;
       },
@@ -112,6 +120,16 @@ function linkTo(edge: FakeEdge, clock = new ManualClock(), random?: () => number
   const clients: KubeClient[] = [];
   const told = { again: 0 };
   const lines: string[] = [];
+  const copies = { count: 1 };
+  const notices: string[] = [];
+  const notice = {
+    claiming: async () => {
+      notices.push(`claiming ${edge.claim?.cellUid ?? 'nobody’s'}`);
+    },
+    released: async () => {
+      notices.push(`released ${edge.claim?.cellUid ?? 'nobody’s'}`);
+    },
+  };
   const note = (_fields: object, message: string) => lines.push(message);
   const cell: Cell = {
     apiVersion: 'federation.cellplane.io/v1alpha1',
@@ -121,8 +139,11 @@ function linkTo(edge: FakeEdge, clock = new ManualClock(), random?: () => number
   };
   const { edgeReadBytesPerSecond, edgeReadBurstBytes, edgeEventMsPerSecond, edgeEventBurstMs } =
     defaultCellLimits;
+  const withdrawal = new Withdrawal({ cell: () => cell, hasNoCopies: () => copies.count === 0, notice });
   const link = new EdgeLink({
     cell: () => cell,
+    notice,
+    withdrawal,
     federationClient,
     workspace: new CellWorkspace(federationClient, 'root:cells:a'),
     connectEdge: () => edge.client(),
@@ -160,7 +181,7 @@ function linkTo(edge: FakeEdge, clock = new ManualClock(), random?: () => number
   links.push(link);
   link.start();
   const look = () => clock.advanceAsync(31_000, 1_000);
-  return { link, cell, clients, made, look, told, lines };
+  return { link, cell, clients, made, look, told, lines, copies, notices };
 }
 
 test('an edge whose store was put back is connected to anew, once: its watches would tell nothing', async () => {
@@ -217,6 +238,8 @@ test('that an edge answers again is told once, when it is looked at after it was
   const before = told.again;
   await look();
   edge.isAway = true;
+  // The first of three failures may come at the end of the time until the next look.
+  await look();
   await look();
   assert.equal(link.health.reachable, 'False');
   assert.equal(told.again, before);
@@ -273,4 +296,91 @@ test('by other credentials it is the same edge: what is on its way by the former
   assert.deepEqual(await deleted, {});
   await look();
   assert.equal(edge.closed, 1);
+});
+
+test('a Cell is told before its edge is claimed; an edge that is another’s is not claimed', async () => {
+  const edge = new FakeEdge();
+  edge.claim = undefined;
+  const { look, notices } = linkTo(edge);
+  await look();
+  assert.deepEqual([notices, edge.claim], [['claiming nobody’s'], mine]);
+  const foreign = new FakeEdge();
+  foreign.claim = { ...mine, cellUid: 'another' };
+  const refused = linkTo(foreign);
+  await refused.look();
+  assert.deepEqual([refused.link.health.reason, refused.notices], ['ForeignClaim', []]);
+});
+
+/** The Cell is being deleted, and all of it is to go from the edge. */
+function withdraw(cell: Cell): void {
+  cell.metadata.deletionTimestamp = '2026-01-01T00:00:00Z';
+  cell.spec = { ...cell.spec, deletionPolicy: 'Withdraw' };
+}
+
+test('the claim of a withdrawn cell goes with its last copy, and nobody makes it again', async () => {
+  const edge = new FakeEdge();
+  const { link, cell, copies, notices, made, look } = await connected(edge);
+  withdraw(cell);
+  link.lookNow();
+  await look();
+  assert.deepEqual(edge.claim, mine, 'a copy is left');
+  copies.count = 0;
+  link.lookNow();
+  await look();
+  assert.deepEqual([edge.claim, link.edge], [undefined, undefined]);
+  const looks = edge.looks;
+  await look();
+  link.refresh();
+  await look();
+  assert.deepEqual([edge.claim, edge.looks, made.length], [undefined, looks, 1]);
+  assert.deepEqual(notices, ['claiming u', 'released nobody’s']);
+});
+
+test('an edge that is away then is released when it is back', async () => {
+  const edge = new FakeEdge();
+  const { link, cell, copies, look } = await connected(edge);
+  withdraw(cell);
+  copies.count = 0;
+  edge.isAway = true;
+  link.lookNow();
+  await look();
+  assert.deepEqual(edge.claim, mine);
+  edge.isAway = false;
+  await look();
+  await look();
+  assert.equal(edge.claim, undefined);
+});
+
+test('who takes a withdrawn cell over with nothing left of it makes no claim to release it', async () => {
+  const edge = new FakeEdge();
+  const { cell, copies, notices, made, look } = linkTo(edge);
+  withdraw(cell);
+  copies.count = 0;
+  await look();
+  assert.deepEqual([edge.claim, made.length, notices], [undefined, 0, ['released nobody’s']]);
+  const foreign = new FakeEdge();
+  foreign.claim = { ...mine, cellUid: 'another' };
+  const other = linkTo(foreign);
+  withdraw(other.cell);
+  other.copies.count = 0;
+  await other.look();
+  assert.deepEqual([foreign.claim.cellUid, other.notices], ['another', ['released another']]);
+});
+
+test('a copy that came late has the edge claimed again', async () => {
+  const edge = new FakeEdge();
+  const { link, cell, copies, notices, look } = await connected(edge);
+  withdraw(cell);
+  copies.count = 0;
+  link.lookNow();
+  await look();
+  copies.count = 1;
+  link.lookNow();
+  await look();
+  assert.deepEqual([edge.claim, link.edge === undefined], [mine, false]);
+  copies.count = 0;
+  link.lookNow();
+  await look();
+  assert.equal(edge.claim, undefined);
+  assert.deepEqual(notices, ['claiming u', 'released nobody’s', 'claiming nobody’s', 'released nobody’s']);
 });

@@ -6,7 +6,7 @@ import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
 import type { ConnectionLimits, ServerConnection } from '#client/remote/connection.ts';
 import { Breaker } from '../edge/breaker.ts';
-import { type Claim, claimEdge, lookAtClaim, refuseOwn, sameClaim } from '../edge/edge-claim.ts';
+import { type Claim, claimEdge, lookAtClaim, readClaim, refuseOwn, sameClaim } from '../edge/edge-claim.ts';
 import { isSameConnection, readEdgeConnection } from '../edge/edge-connection.ts';
 import { ServedKinds } from '../edge/edge-kinds.ts';
 import type { EdgePace } from '../edge/edge-pace.ts';
@@ -18,8 +18,10 @@ import { settledWithin } from '../within.ts';
 import type { CellLimits } from './cell-limits.ts';
 import type { CellMetrics } from './cell-metrics.ts';
 import type { CellWorkspace } from './cell-workspace.ts';
+import type { ClaimNotice } from './claim-notice.ts';
 import type { Edge } from './edge.ts';
 import { type CellHealth, HealthMonitor } from './health-monitor.ts';
+import type { Withdrawal } from './withdrawal.ts';
 
 /** Makes a client for an edge; a parameter so that tests can stand in for the network. */
 export type ConnectEdge = (connection: ServerConnection, limits: Partial<ConnectionLimits>) => KubeClient;
@@ -33,6 +35,8 @@ export interface EdgeLinkOptions {
   /** Of everything that is read from the edge. */
   readonly pace: EdgePace;
   readonly metrics: CellMetrics;
+  readonly notice: Pick<ClaimNotice, 'claiming'>;
+  readonly withdrawal: Pick<Withdrawal, 'isDue' | 'isDone' | 'begin' | 'release'>;
   /** Puts what syncs on top of an accepted connection. */
   readonly makeEdge: (edgeClient: KubeClient, kinds: ServedKinds, claim: Claim) => Edge;
   /** Another edge connection is in use, or none: keys have to be looked at. */
@@ -67,6 +71,8 @@ const retryMinMs = 200;
 const brokenWatchMs = 5_000;
 /** A failed look at an edge that is still thought reachable is followed by the next after this. */
 const doubtMs = 1_000;
+/** A claim that could not be taken away is tried again after this. */
+const releaseAgainMs = 1_000;
 /** Credentials that are refused are read again no sooner than this. */
 const refusedRereadMs = 1_000;
 
@@ -142,6 +148,11 @@ export class EdgeLink {
     this.#tend();
   }
 
+  /** The edge is to be looked at now: the last copy has gone, say. */
+  lookNow(): void {
+    this.#tend();
+  }
+
   /** The Cell names another server: what goes to the former one is wrong from now on. */
   async disconnect(): Promise<void> {
     this.#address++;
@@ -167,15 +178,18 @@ export class EdgeLink {
 
   /** Returns after how many milliseconds to look again. Never rejects. */
   async #look(): Promise<number> {
-    const { clock, limits, logger } = this.#options;
+    const { clock, limits, logger, withdrawal } = this.#options;
     const signal = this.#stopping.signal;
+    if (withdrawal.isDone) return limits.credentialsIntervalMs;
     try {
       if (this.#line === undefined || clock.monotonic() >= this.#credentialsDueMs) {
         const connected = await this.#refreshConnection(signal);
         if (connected) this.#retryMs = retryMinMs;
       }
+      if (withdrawal.isDue && this.#line?.breaker.isOpen === false) await this.#release(this.#line, signal);
+      if (withdrawal.isDone) return limits.credentialsIntervalMs;
       if (this.#line !== undefined) await this.#probe(this.#line, signal);
-      return this.#delayMs();
+      return withdrawal.isDue ? Math.min(releaseAgainMs, this.#delayMs()) : this.#delayMs();
     } catch (error) {
       if (signal.aborted) return 0;
       const problem = edgeProblemOf(error);
@@ -237,7 +251,7 @@ export class EdgeLink {
   }
 
   async #connect(connection: ServerConnection, address: number, signal: AbortSignal): Promise<void> {
-    const { connectEdge, makeEdge, limits, clock, onConnected, pace } = this.#options;
+    const { connectEdge, makeEdge, limits, clock, onConnected, pace, withdrawal } = this.#options;
     const bare = connectOr(() =>
       connectEdge(connection, {
         connectionsMax: limits.concurrency + 4,
@@ -267,14 +281,18 @@ export class EdgeLink {
     try {
       // Nothing of this waits at the breaker: it is not in use yet.
       await refuseOwn(bare, this.#options.controlPlaneId, signal);
+      if (withdrawal.isDue) {
+        this.#refuseFormer(address);
+        await withdrawal.release(bare, await this.#wantedClaim(signal), signal);
+        await guarded.close();
+        return;
+      }
       const claim = await this.#claim(bare, signal);
       const kinds = new ServedKinds({ client: guarded, clock, signal: ending.signal });
       await kinds.refresh();
       // Whoever stopped meanwhile may not have waited for this.
       signal.throwIfAborted();
-      if (address !== this.#address) {
-        throw new CellProblem('EndpointChanged', 'the Cell names another server by now');
-      }
+      this.#refuseFormer(address);
       const edge = makeEdge(guarded, kinds, claim);
       const old = this.#line;
       this.#line = { connection, breaker, bare, guarded, edge, ending, revision: new StoreRevision() };
@@ -292,8 +310,25 @@ export class EdgeLink {
     }
   }
 
+  /** Throws CellProblem when the Cell has come to name another server. */
+  #refuseFormer(address: number): void {
+    if (address === this.#address) return;
+    throw new CellProblem('EndpointChanged', 'the Cell names another server by now');
+  }
+
   /** The claim at the edge, which is ours. Throws CellProblem when it is another's. */
   async #claim(edgeClient: KubeClient, signal: AbortSignal): Promise<Claim> {
+    const wanted = await this.#wantedClaim(signal);
+    const present = await readClaim(edgeClient, { signal });
+    if (present !== undefined) ours(present, wanted);
+    this.#options.withdrawal.begin();
+    await this.#options.notice.claiming(signal).catch((error: unknown) => {
+      throw federationProblem(error);
+    });
+    return present ?? ours(await claimEdge(edgeClient, wanted, signal), wanted);
+  }
+
+  async #wantedClaim(signal: AbortSignal): Promise<Claim> {
     const { cell, controlPlaneId, workspace } = this.#options;
     const { name = '', uid = '' } = cell().metadata;
     const source = await workspace.source(signal).catch((error: unknown) => {
@@ -302,13 +337,23 @@ export class EdgeLink {
     if (source === undefined) {
       throw new CellProblem('WorkspaceNotReady', `workspace ${workspace.path} is not ready`);
     }
-    const wanted: Claim = { controlPlaneId, cellName: name, cellUid: uid, ...source };
-    return ours(await claimEdge(edgeClient, wanted, signal), wanted);
+    return { controlPlaneId, cellName: name, cellUid: uid, ...source };
+  }
+
+  /** The last thing that is done at a withdrawn edge; tried again until it is done. */
+  async #release({ bare, edge }: Line, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#options.withdrawal.release(bare, edge.claim, signal);
+    } catch (error) {
+      this.#options.logger.warn({ err: error }, 'the claim at the edge was not released');
+      return;
+    }
+    await this.#drop();
   }
 
   /** One look at the edge's health: whether it answers, accepts us, and is ours still. */
   async #probe(line: Line, signal: AbortSignal): Promise<void> {
-    const { clock, cell } = this.#options;
+    const { clock, cell, withdrawal } = this.#options;
     const { breaker, bare, edge } = line;
     if (breaker.isOpen && breaker.trialDelayMs > 0) return;
     const timeoutMs = (cell().spec?.healthCheck?.timeoutSeconds ?? 10) * 1_000;
@@ -316,6 +361,10 @@ export class EdgeLink {
     try {
       const { claim, revision } = await lookAtClaim(bare, { signal, timeoutMs });
       const latencyMs = Math.round((clock.monotonic() - startedMs) * 10) / 10;
+      if (claim === undefined && withdrawal.isDue) {
+        breaker.tried(true); // it went, and the Cell does not know yet
+        return;
+      }
       if (claim === undefined) await claimEdge(bare, edge.claim, signal);
       else ours(claim, edge.claim);
       const isPutBack = line.revision.hasGoneBack(revision);

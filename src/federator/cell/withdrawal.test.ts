@@ -1,14 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setImmediate as turn } from 'node:timers/promises';
 import type { Cell } from '#api/federation/cell.ts';
 import { ApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
-import { silentLogger } from '#client/logger.ts';
 import { ScriptedClient } from '#client/testing/scripted-client.ts';
 import type { Claim } from '../edge/edge-claim.ts';
-import { Wheel } from '../wheel.ts';
 import { Withdrawal } from './withdrawal.ts';
 
 const claim: Claim = {
@@ -18,18 +14,18 @@ const claim: Claim = {
   incarnationId: 'i1',
   clusterId: 'c1',
 };
+const { signal } = new AbortController();
 
 /** A cell that is withdrawn, with copies left, and its edge, which refuses so many deletions of the claim. */
-function withdrawn(refusals = 0) {
-  const clock = new ManualClock();
-  const state = { copies: 1, deletions: 0, refusals, isConnected: true };
+function withdrawn({ refusals = 0, owner = claim } = {}) {
+  const state = { copies: 1, deletions: 0, refusals, told: 0, isToldRefused: false };
   const stored: KubeObject = {
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: { name: 'cellplane-claim', uid: 'claim', resourceVersion: '1' },
-    data: { ...claim },
+    data: { ...owner },
   };
-  const client = {
+  const edgeClient = {
     ...new ScriptedClient().client,
     get: async () => stored,
     delete: async () => {
@@ -45,62 +41,74 @@ function withdrawn(refusals = 0) {
     spec: { deletionPolicy: 'Withdraw' },
   };
   const withdrawal = new Withdrawal({
-    name: 'a',
     cell: () => cell,
-    edge: () => (state.isConnected ? { client, claim } : undefined),
     hasNoCopies: () => state.copies === 0,
-    limits: { edgeTimeoutMs: 1_000 },
-    wheel: new Wheel(clock),
-    logger: silentLogger,
+    notice: {
+      released: async () => {
+        if (state.isToldRefused) throw new ApiError('ServiceUnavailable', 'no answer');
+        state.told++;
+      },
+    },
   });
-  return { withdrawal, state, clock, cell };
+  return { withdrawal, state, edgeClient, cell };
 }
 
-test('the claim goes with the last copy, once, and not before there is an edge to release it at', async () => {
-  const { withdrawal, state } = withdrawn();
-  withdrawal.check();
-  assert.equal(withdrawal.isDone, false, 'a copy is left');
+test('the claim goes when the last copy has gone, and the Cell is told after it', async () => {
+  const { withdrawal, state, edgeClient } = withdrawn();
+  assert.equal(withdrawal.isDue, false, 'a copy is left');
   state.copies = 0;
-  state.isConnected = false;
-  withdrawal.check();
-  assert.equal(withdrawal.isDone, false);
-  state.isConnected = true;
-  withdrawal.check();
-  withdrawal.check();
-  assert.equal(withdrawal.isDone, true);
-  await withdrawal.stop(true);
-  assert.equal(state.deletions, 1);
+  assert.equal(withdrawal.isDue, true);
+  const releasing = withdrawal.release(edgeClient, claim, signal);
+  assert.deepEqual(
+    [withdrawal.isDone, state.told],
+    [true, 0],
+    'nobody may do anything at the edge meanwhile',
+  );
+  await releasing;
+  assert.deepEqual([withdrawal.isDone, withdrawal.isDue], [true, false]);
+  assert.deepEqual([state.deletions, state.told], [1, 1]);
 });
 
-test('a cell that stays, or leaves its objects, keeps its claim', async () => {
+test('a cell that stays, or leaves its objects, keeps its claim', () => {
   const { withdrawal, state, cell } = withdrawn();
   state.copies = 0;
   cell.spec = { ...cell.spec, deletionPolicy: 'Orphan' };
-  withdrawal.check();
-  await withdrawal.stop(true);
-  assert.equal(state.deletions, 0);
+  assert.equal(withdrawal.isDue, false);
+  cell.spec = { ...cell.spec, deletionPolicy: 'Withdraw' };
+  delete cell.metadata.deletionTimestamp;
+  assert.equal(withdrawal.isDue, false);
 });
 
-test('a claim that could not be released is tried again a second later, until the cell is stopped', async () => {
-  const { withdrawal, state, clock } = withdrawn(2);
+test('a claim that could not be released, or of which the Cell could not be told, is due again', async () => {
+  const { withdrawal, state, edgeClient } = withdrawn({ refusals: 1 });
   state.copies = 0;
-  withdrawal.check();
-  while (withdrawal.isDone) await turn();
-  clock.advance(999);
-  assert.equal(state.deletions, 1);
-  clock.advance(1);
-  assert.equal(withdrawal.isDone, true, 'it is being tried');
-  while (withdrawal.isDone) await turn();
-  assert.equal(state.deletions, 2);
-  void withdrawal.stop(false);
-  clock.advance(10_000);
-  assert.equal(withdrawal.isDone, false, 'nobody tries');
+  await assert.rejects(withdrawal.release(edgeClient, claim, signal), /no answer/);
+  assert.deepEqual([withdrawal.isDue, withdrawal.isDone, state.told], [true, false, 0]);
+  state.isToldRefused = true;
+  await assert.rejects(withdrawal.release(edgeClient, claim, signal), /no answer/);
+  assert.equal(withdrawal.isDue, true);
+  state.isToldRefused = false;
+  await withdrawal.release(edgeClient, claim, signal);
+  assert.deepEqual([withdrawal.isDone, state.told], [true, 1]);
 });
 
-test('a cell that is stopped before its last copy was seen to go releases what it has let go of', async () => {
-  for (const hasLetGo of [true, false]) {
-    const { withdrawal, state } = withdrawn();
-    await withdrawal.stop(hasLetGo);
-    assert.equal(state.deletions, hasLetGo ? 1 : 0);
-  }
+test('an edge that is another’s by now is left alone, and the Cell may go', async () => {
+  const { withdrawal, state, edgeClient } = withdrawn({ owner: { ...claim, cellUid: 'another' } });
+  state.copies = 0;
+  await withdrawal.release(edgeClient, claim, signal);
+  assert.deepEqual([state.deletions, state.told], [0, 1]);
+});
+
+test('a copy that came late has the edge claimed again, and released again after it', async () => {
+  const { withdrawal, state, edgeClient } = withdrawn();
+  state.copies = 0;
+  await withdrawal.release(edgeClient, claim, signal);
+  state.copies = 1;
+  assert.deepEqual([withdrawal.isDone, withdrawal.isUndone], [false, true]);
+  withdrawal.begin();
+  assert.equal(withdrawal.isUndone, false);
+  state.copies = 0;
+  assert.equal(withdrawal.isDue, true);
+  await withdrawal.release(edgeClient, claim, signal);
+  assert.deepEqual([state.deletions, state.told], [2, 2]);
 });
