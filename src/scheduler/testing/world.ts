@@ -1,4 +1,5 @@
 import { type Condition, conditionOf } from '#api/conditions.ts';
+import { cellsGvr } from '#api/federation/cell.ts';
 import { workGroup, workVersion } from '#api/work/group.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { systemClock } from '#apimachinery/clock.ts';
@@ -74,6 +75,20 @@ export function bindingWhere(
 
 export function condition(binding: ResourceBinding, type: string): Condition | undefined {
   return conditionOf(binding.status?.conditions, type);
+}
+
+export function isScheduled(binding: ResourceBinding): boolean {
+  return condition(binding, 'Scheduled')?.status === 'True';
+}
+
+/** Whether the decision came out so: `Unschedulable`, `QuotaExceeded` and the like. */
+export const hasOutcome =
+  (reason: string) =>
+  (binding: ResourceBinding): boolean =>
+    condition(binding, 'Scheduled')?.reason === reason;
+
+export function cellRef(name: string): ObjectRef {
+  return { cluster: 'root:cells', gvr: cellsGvr, name };
 }
 
 export function projectRef(project: string, apiVersion: string, resource: string, name: string): ObjectRef {
