@@ -1,17 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cellsGvr } from '#api/federation/cell.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { systemClock } from '#apimachinery/clock.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { aggregated } from './algorithm/testing/placements.ts';
 import { until } from './testing/control-plane.ts';
 import { edge, imageOf, withImage } from './testing/edge.ts';
 import { configMap, deployment, policy } from './testing/objects.ts';
 import { Syncer } from './testing/syncer.ts';
 import {
   bindingWhere,
+  cellRef,
   condition,
+  hasOutcome,
   policies,
   projectRef,
   startScheduler,
@@ -35,7 +37,6 @@ const unwell = {
   availableReplicas: 0,
 };
 
-const cellRef = (name: string) => ({ cluster: 'root:cells', gvr: cellsGvr, name });
 const patchCell = ({ controlPlane }: World, name: string, body: JsonObject) =>
   controlPlane.admin.patch(cellRef(name), { type: 'merge', body });
 const taint = (w: World, name: string, effect: string) =>
@@ -282,15 +283,14 @@ test('what finds no room during a graceful eviction keeps the copy that it leave
   const { controlPlane, project } = w;
   for (const cell of ['ams', 'fra']) await patchCell(w, cell, { spec: { capacity: { pods: '6' } } });
   await using scheduler = await startScheduler(controlPlane);
-  const replicaScheduling = { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Aggregated' };
-  const spec = { ...deployments, placement: { replicaScheduling } };
+  const spec = { ...deployments, placement: aggregated };
   await controlPlane.create(project, 'propagationpolicies', policy('web', spec));
   await controlPlane.create(project, 'deployments', deployment('web', 5));
   await placedIn(w, 'ams');
   await taint(w, 'ams', 'NoExecute');
   await placedIn(w, 'fra');
   await patchWeb(w, { spec: { replicas: 9 } });
-  await webWhere(w, (one) => condition(one, 'Scheduled')?.reason === 'Unschedulable');
+  await webWhere(w, hasOutcome('Unschedulable'));
   await using _fra = edge(w.fra);
   await webWhere(
     w,
@@ -322,8 +322,7 @@ test('what is suspended during a graceful eviction stays where it is, and leaves
         body: { spec: { suspension: value, priority: value === null ? 2 : 1 } },
       });
     await suspend(suspension);
-    if ('scheduling' in suspension)
-      await webWhere(w, (one) => condition(one, 'Scheduled')?.reason === 'SchedulingSuspended');
+    if ('scheduling' in suspension) await webWhere(w, hasOutcome('SchedulingSuspended'));
     else await until('all is done that can be', () => scheduler.idle);
     await using _fra = edge(w.fra);
     await webWhere(

@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cellsGvr } from '#api/federation/cell.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
+import { aggregated } from './algorithm/testing/placements.ts';
 import { gvrOf, until } from './testing/control-plane.ts';
 import { deployment, policy } from './testing/objects.ts';
 import {
   bindings,
   bindingWhere,
+  cellRef,
   condition,
+  hasOutcome,
   policies,
   projectRef,
   startScheduler,
@@ -98,7 +100,7 @@ test('room that is freed goes to the most important that wait for it', async () 
         resourceSelectors: [{ apiVersion: 'apps/v1', kind: 'Deployment', name }],
         placement: {
           clusterAffinity: { clusterNames: ['fra'] },
-          replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Aggregated' },
+          ...aggregated,
         },
         schedulePriority: { priorityClassSource: 'KubePriorityClass', priorityClassName },
       }),
@@ -111,13 +113,11 @@ test('room that is freed goes to the most important that wait for it', async () 
     );
   }
   for (const name of names) {
-    const binding = await bindingWhere(controlPlane, project, name, (one) => {
-      return condition(one, 'Scheduled')?.reason === 'Unschedulable';
-    });
+    const binding = await bindingWhere(controlPlane, project, name, hasOutcome('Unschedulable'));
     assert.deepEqual(binding.spec.schedulePriority, { priority: name.endsWith('high') ? 1000 : 1 });
   }
   await until('all is done that can be', () => scheduler.idle);
-  const fra = { cluster: 'root:cells', gvr: cellsGvr, name: 'fra' };
+  const fra = cellRef('fra');
   await controlPlane.admin.patch(fra, { type: 'merge', body: { spec: { capacity: { cpu: '2' } } } });
   for (const name of ['b-high', 'd-high'])
     await bindingWhere(controlPlane, project, name, ({ spec }) => spec.clusters?.length === 1);
@@ -226,8 +226,8 @@ test('a quota of a project holds over its namespaces together, over a restart to
       metadata: { name },
     });
   }
-  const reasonOf = (name: string, reason: string) =>
-    bindingWhere(controlPlane, project, name, (one) => condition(one, 'Scheduled')?.reason === reason);
+  const withOutcome = (name: string, reason: string) =>
+    bindingWhere(controlPlane, project, name, hasOutcome(reason));
   const resources = { requests: { cpu: '500m' } };
   const pod = { containers: [{ name: 'c', image: 'i', resources }] };
   const everywhere = {
@@ -242,8 +242,8 @@ test('a quota of a project holds over its namespaces together, over a restart to
     await using _scheduler = await startScheduler(controlPlane);
     await controlPlane.create(project, 'deployments', deployment('a', 2, pod));
     await controlPlane.create(project, 'deployments', deployment('b', 2, pod, 'other'));
-    await reasonOf('a', 'Success');
-    await reasonOf('b', 'Success');
+    await withOutcome('a', 'Success');
+    await withOutcome('b', 'Success');
     await controlPlane.create(project, frq.resource, {
       apiVersion: policies,
       kind: 'FederatedResourceQuota',
@@ -255,7 +255,7 @@ test('a quota of a project holds over its namespaces together, over a restart to
       return (status?.['overallUsed'] as JsonObject | undefined)?.['pods'] === '4';
     });
     await controlPlane.create(project, 'deployments', deployment('c', 2, pod, 'other'));
-    const refused = await reasonOf('c', 'QuotaExceeded');
+    const refused = await withOutcome('c', 'QuotaExceeded');
     assert.match(
       condition(refused, 'Scheduled')?.message ?? '',
       /FederatedResourceQuota project: pods: 2 asked for, 1 left of 5/,
@@ -264,17 +264,17 @@ test('a quota of a project holds over its namespaces together, over a restart to
   // As if the one that was not bound came first.
   await controlPlane.create(project, 'deployments', deployment('d', 2, pod));
   await using _scheduler = await startScheduler(controlPlane);
-  await reasonOf('d', 'QuotaExceeded');
+  await withOutcome('d', 'QuotaExceeded');
   // Room that is made in one namespace is for all of them.
   const gvr = { group: 'apps', version: 'v1', resource: 'deployments' };
   await controlPlane.admin.delete({ cluster: project, gvr, namespace: 'default', name: 'd' });
   await controlPlane.admin.delete({ cluster: project, gvr, namespace: 'default', name: 'a' });
-  await reasonOf('c', 'Success');
+  await withOutcome('c', 'Success');
   // What becomes a quota of its own namespace bounds the others no more.
   await controlPlane.create(project, 'deployments', deployment('e', 3, pod));
-  await reasonOf('e', 'QuotaExceeded');
+  await withOutcome('e', 'QuotaExceeded');
   await controlPlane.admin.patch(ref, { type: 'merge', body: { spec: { scope: 'Namespace' } } });
-  await reasonOf('e', 'Success');
+  await withOutcome('e', 'Success');
 });
 
 test('after a restart nothing grows within a quota of the project before all of it has been counted', async () => {
@@ -287,8 +287,8 @@ test('after a restart nothing grows within a quota of the project before all of 
     spec: { ...deployments, placement: { clusterAffinity: { clusterNames: ['ams'] } } },
   };
   await controlPlane.create(project, 'clusterpropagationpolicies', everywhere);
-  const reasonOf = (name: string, reason: string) =>
-    bindingWhere(controlPlane, project, name, (one) => condition(one, 'Scheduled')?.reason === reason);
+  const withOutcome = (name: string, reason: string) =>
+    bindingWhere(controlPlane, project, name, hasOutcome(reason));
   const names = Array.from({ length: 40 }, (_, i) => `old-${i}`);
   await controlPlane.create(project, 'namespaces', {
     apiVersion: 'v1',
@@ -299,10 +299,10 @@ test('after a restart nothing grows within a quota of the project before all of 
     await using _scheduler = await startScheduler(controlPlane);
     for (const name of names)
       await controlPlane.create(project, 'deployments', deployment(name, 1, {}, 'other'));
-    for (const name of names) await reasonOf(name, 'Success');
+    for (const name of names) await withOutcome(name, 'Success');
     // What was bound last is looked at first, and is alone in its namespace.
     await controlPlane.create(project, 'deployments', deployment('last', 1));
-    await reasonOf('last', 'Success');
+    await withOutcome('last', 'Success');
   }
   const kubeSystem = { cluster: project, gvr: gvrOf('v1', 'namespaces'), name: 'kube-system' };
   if ((await controlPlane.find(kubeSystem)) === undefined)
@@ -320,7 +320,7 @@ test('after a restart nothing grows within a quota of the project before all of 
   const last = projectRef(project, 'apps/v1', 'deployments', 'last');
   await controlPlane.admin.patch(last, { type: 'merge', body: { spec: { replicas: 10 } } });
   await using _scheduler = await startScheduler(controlPlane);
-  const { spec } = await reasonOf('last', 'QuotaExceeded');
+  const { spec } = await withOutcome('last', 'QuotaExceeded');
   assert.deepEqual(spec.clusters, [{ name: 'ams', replicas: 1 }]);
 });
 
@@ -330,14 +330,14 @@ test('a quota holds over all cells: what goes beyond waits until room is made', 
   const frq = { group: 'policy.karmada.io', version: 'v1alpha1', resource: 'federatedresourcequotas' };
   const resources = { requests: { cpu: '500m' } };
   const pod = { containers: [{ name: 'c', image: 'i', resources }] };
-  const reasonOf = async (name: string, reason: string) =>
-    bindingWhere(controlPlane, project, name, (one) => condition(one, 'Scheduled')?.reason === reason);
+  const withOutcome = async (name: string, reason: string) =>
+    bindingWhere(controlPlane, project, name, hasOutcome(reason));
   {
     await using _scheduler = await startScheduler(controlPlane);
     const spec = { ...deployments, placement: { clusterAffinity: { clusterNames: ['ams'] } } };
     await controlPlane.create(project, 'propagationpolicies', policy('web', spec));
     await controlPlane.create(project, 'deployments', deployment('a', 4, pod));
-    await reasonOf('a', 'Success');
+    await withOutcome('a', 'Success');
     await controlPlane.create(project, frq.resource, {
       apiVersion: policies,
       kind: 'FederatedResourceQuota',
@@ -353,7 +353,7 @@ test('a quota holds over all cells: what goes beyond waits until room is made', 
       return (status?.['overallUsed'] as JsonObject | undefined)?.['requests.cpu'] === '2';
     });
     await controlPlane.create(project, 'deployments', deployment('b', 2, pod));
-    const refused = await reasonOf('b', 'QuotaExceeded');
+    const refused = await withOutcome('b', 'QuotaExceeded');
     assert.match(
       condition(refused, 'Scheduled')?.message ?? '',
       /FederatedResourceQuota all, cell ams: pods/,
@@ -362,15 +362,15 @@ test('a quota holds over all cells: what goes beyond waits until room is made', 
   await using _scheduler = await startScheduler(controlPlane);
   // More than will be left when there is room for the other one.
   await controlPlane.create(project, 'deployments', deployment('c', 4, pod));
-  const over = await reasonOf('c', 'QuotaExceeded');
+  const over = await withOutcome('c', 'QuotaExceeded');
   assert.match(condition(over, 'Scheduled')?.message ?? '', /all: cpu: 2 asked for, 1 left of 3/);
   const gvr = { group: 'apps', version: 'v1', resource: 'deployments' };
   await controlPlane.admin.patch(
     { cluster: project, gvr, namespace: 'default', name: 'a' },
     { type: 'merge', body: { spec: { replicas: 3 } } },
   );
-  await reasonOf('b', 'Success');
-  await reasonOf('c', 'QuotaExceeded');
+  await withOutcome('b', 'Success');
+  await withOutcome('c', 'QuotaExceeded');
 });
 
 test('a profile orders cells by what controllers outside say of them, as long as it holds', async () => {

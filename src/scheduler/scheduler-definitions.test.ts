@@ -6,12 +6,11 @@ import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { type ControlPlane, gvrOf, until } from './testing/control-plane.ts';
 import { clusterPolicy, widgetCrd } from './testing/objects.ts';
-import { bindingWhere, condition, startScheduler, world } from './testing/world.ts';
+import { bindingWhere, cellRef, condition, startScheduler, world } from './testing/world.ts';
 
 const crdsApi = 'apiextensions.k8s.io/v1';
 const crds = 'customresourcedefinitions';
 const widgetsCrd = 'widgets.example.com';
-const cellsGvr = gvrOf('federation.cellplane.io/v1alpha1', 'cells');
 const definitions = clusterPolicy('definitions', [[crdsApi, 'CustomResourceDefinition']]);
 
 const widget = (name: string, size: unknown): KubeObject => ({
@@ -28,7 +27,7 @@ function tellServed(controlPlane: ControlPlane, cell: string, served: boolean): 
     ...(served ? [widgets] : []),
   ];
   return controlPlane.admin.patch(
-    { cluster: 'root:cells', gvr: cellsGvr, name: cell },
+    cellRef(cell),
     { type: 'merge', body: { status: { apiEnablements } } },
     { subresource: 'status' },
   );
@@ -77,7 +76,7 @@ test('the binding of a definition tells what each cell made of it', async () => 
 
   // A drain waits for nothing: what belongs to the cell stays there.
   const taints = [{ key: 'drain', effect: 'NoExecute' }];
-  const fra = { cluster: 'root:cells', gvr: cellsGvr, name: 'fra' };
+  const fra = cellRef('fra');
   await w.controlPlane.admin.patch(fra, { type: 'merge', body: { spec: { taints } } });
   const left = await bindingWhere(
     w.controlPlane,

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cellsGvr } from '#api/federation/cell.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { ApiError } from '#apimachinery/api-error.ts';
 import type { KubeClient } from '#client/client.ts';
 import { until } from './testing/control-plane.ts';
 import { configMap, deployment, policy } from './testing/objects.ts';
-import { bindingWhere, projectRef, startScheduler, withUpdate, world } from './testing/world.ts';
+import { bindingWhere, cellRef, projectRef, startScheduler, withUpdate, world } from './testing/world.ts';
 
 const one = { placement: { spreadConstraints: [{ spreadByField: 'cluster', minGroups: 1, maxGroups: 1 }] } };
 
@@ -21,7 +20,7 @@ test('work leaves a drained cell when it is healthy elsewhere, and what it needs
   await controlPlane.create(project, 'deployments', deployment('web', 1, pod));
   await w.ams.copy('apps/v1', 'deployments', 'web');
   await w.ams.copy('v1', 'configmaps', 'config');
-  const ams = { cluster: 'root:cells', gvr: cellsGvr, name: 'ams' };
+  const ams = cellRef('ams');
   const taints = [{ key: 'federation.cellplane.io/drain', effect: 'NoExecute' }];
   await controlPlane.admin.patch(ams, { type: 'merge', body: { spec: { taints } } });
   const copy = await w.fra.copy('apps/v1', 'deployments', 'web');
@@ -75,7 +74,7 @@ test('a toleration that runs out moves work by itself, though something else is 
   await controlPlane.create(project, 'propagationpolicies', policy('one', spec));
   await controlPlane.create(project, 'deployments', deployment('web', 1));
   const copy = await w.ams.copy('apps/v1', 'deployments', 'web');
-  const ams = { cluster: 'root:cells', gvr: cellsGvr, name: 'ams' };
+  const ams = cellRef('ams');
   const taints = [{ key: 'down', effect: 'NoExecute', timeAdded: new Date().toISOString() }];
   await controlPlane.admin.patch(ams, { type: 'merge', body: { spec: { taints } } });
   await w.ams.report('apps/v1', 'deployments', copy, { observedGeneration: 1, replicas: 1 });

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cellsGvr } from '#api/federation/cell.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { gvrOf, until } from './testing/control-plane.ts';
 import { clusterPolicy, configMap, deployment, policy } from './testing/objects.ts';
-import { bindingWhere, policies, startScheduler, world } from './testing/world.ts';
+import { bindingWhere, cellRef, policies, startScheduler, world } from './testing/world.ts';
 
 const inGermany: JsonObject = { clusterAffinity: { labelSelector: { matchLabels: { region: 'de' } } } };
 const everything = [['*', '*']] as const;
@@ -35,7 +34,7 @@ test('an inherited policy bounds what projects, failover and dependencies may do
   await w.ams.drained('v1', 'configmaps');
 
   // The one cell that is allowed fails: nothing goes elsewhere.
-  const fra = { cluster: 'root:cells', gvr: cellsGvr, name: 'fra' };
+  const fra = cellRef('fra');
   const taints = [{ key: 'down', effect: 'NoExecute' }];
   await controlPlane.admin.patch(fra, { type: 'merge', body: { spec: { taints } } });
   await bindingWhere(controlPlane, project, 'web', ({ status }) => {

@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cellsGvr } from '#api/federation/cell.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import type { KubeClient } from '#client/client.ts';
+import { aggregated } from './algorithm/testing/placements.ts';
 import { until } from './testing/control-plane.ts';
 import { deployment, policy } from './testing/objects.ts';
-import { bindings, condition, startScheduler, type World, world } from './testing/world.ts';
-
-const byRoom = {
-  replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Aggregated' },
-};
+import { bindings, cellRef, condition, startScheduler, type World, world } from './testing/world.ts';
 
 const placed = (w: World, count: number): Promise<string[]> =>
   until('all are decided', async () => {
@@ -43,7 +39,7 @@ for (const priorityClassSource of ['PodPriorityClass', 'KubePriorityClass']) {
       await w.controlPlane.create(
         w.project,
         'propagationpolicies',
-        policy(name, { resourceSelectors, placement: byRoom, schedulePriority }),
+        policy(name, { resourceSelectors, placement: aggregated, schedulePriority }),
       );
     }
     for (let i = 0; i < 8; i++) {
@@ -62,10 +58,10 @@ for (const priorityClassSource of ['PodPriorityClass', 'KubePriorityClass']) {
       object.metadata.labels = { class: name.split('-')[0] as string };
       await w.controlPlane.create(w.project, 'deployments', object);
     }
-    await w.controlPlane.admin.patch(
-      { cluster: 'root:cells', gvr: cellsGvr, name: 'fra' },
-      { type: 'merge', body: { spec: { capacity: { pods: '4' } } } },
-    );
+    await w.controlPlane.admin.patch(cellRef('fra'), {
+      type: 'merge',
+      body: { spec: { capacity: { pods: '4' } } },
+    });
     await using _again = await startScheduler(w.controlPlane, { concurrency: 1 });
     assert.deepEqual(await placed(w, 10), ['high-6', 'high-7', 'high-9']);
   });
@@ -75,7 +71,7 @@ test('of what is read at once the most important gets the room, though it is rea
   await using w = await world({ capacity: { pods: '2' } });
   await priorityClasses(w);
   const resourceSelectors = [{ apiVersion: 'apps/v1', kind: 'Deployment' }];
-  const placement = { ...byRoom, clusterAffinity: { clusterNames: ['fra'] } };
+  const placement = { ...aggregated, clusterAffinity: { clusterNames: ['fra'] } };
   const schedulePriority = { priorityClassSource: 'PodPriorityClass' };
   const spec = { resourceSelectors, placement, schedulePriority };
   await w.controlPlane.create(w.project, 'propagationpolicies', policy('all', spec));
@@ -109,7 +105,7 @@ test('freed room goes to the most important, though the less important are read 
   await using w = await world({ capacity: { pods: '1' } });
   await priorityClasses(w);
   await using _scheduler = await startScheduler(w.controlPlane);
-  const placement = { ...byRoom, clusterAffinity: { clusterNames: ['fra'] } };
+  const placement = { ...aggregated, clusterAffinity: { clusterNames: ['fra'] } };
   for (const name of ['high', 'low']) {
     const schedulePriority =
       name === 'high' ? { priorityClassSource: 'KubePriorityClass', priorityClassName: 'high' } : undefined;
@@ -129,10 +125,7 @@ test('freed room goes to the most important, though the less important are read 
   }
   assert.deepEqual(await placed(w, 4), []);
   const makeRoom = (pods: string) =>
-    w.controlPlane.admin.patch(
-      { cluster: 'root:cells', gvr: cellsGvr, name: 'fra' },
-      { type: 'merge', body: { spec: { capacity: { pods } } } },
-    );
+    w.controlPlane.admin.patch(cellRef('fra'), { type: 'merge', body: { spec: { capacity: { pods } } } });
   await makeRoom('2');
   const first = await until('one is placed', async () => {
     const names = await placed(w, 4);

@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cellsGvr } from '#api/federation/cell.ts';
 import { type WorkloadRebalancer, workloadRebalancersGvr } from '#api/policy/workload-rebalancer.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { until } from './testing/control-plane.ts';
 import { configMap, deployment, policy } from './testing/objects.ts';
-import { bindingWhere, condition, policies, projectRef, startScheduler, world } from './testing/world.ts';
+import {
+  bindingWhere,
+  cellRef,
+  condition,
+  policies,
+  projectRef,
+  startScheduler,
+  world,
+} from './testing/world.ts';
 
 const web = { apiVersion: 'apps/v1', kind: 'Deployment', namespace: 'default', name: 'web' };
 const rebalancer = (spec: WorkloadRebalancer['spec']): KubeObject => ({
@@ -26,7 +33,7 @@ test('a rebalancer has its workloads decided afresh, tells each result, and goes
     await using _scheduler = await startScheduler(controlPlane);
     await w.ams.copy('apps/v1', 'deployments', 'web');
     const taints = [{ key: 'k', effect: 'NoSchedule' }];
-    const ams = { cluster: 'root:cells', gvr: cellsGvr, name: 'ams' };
+    const ams = cellRef('ams');
     await controlPlane.admin.patch(ams, { type: 'merge', body: { spec: { taints } } });
   }
   await using _scheduler = await startScheduler(controlPlane);

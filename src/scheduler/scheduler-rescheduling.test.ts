@@ -1,26 +1,17 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { withCondition } from '#api/conditions.ts';
-import { type Cell, cellsGvr } from '#api/federation/cell.ts';
+import type { Cell } from '#api/federation/cell.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { dynamic } from './algorithm/testing/placements.ts';
+import { startEstimator } from './testing/estimator.ts';
 import { deployment, policy } from './testing/objects.ts';
 import { Syncer } from './testing/syncer.ts';
-import { bindingWhere, condition, startScheduler, type World, world } from './testing/world.ts';
+import { bindingWhere, cellRef, condition, startScheduler, type World, world } from './testing/world.ts';
 
 const deployments = { resourceSelectors: [{ apiVersion: 'apps/v1', kind: 'Deployment' }] };
-const byRoom = {
-  replicaScheduling: {
-    replicaSchedulingType: 'Divided',
-    replicaDivisionPreference: 'Weighted',
-    weightPreference: { dynamicWeight: 'AvailableReplicas' },
-  },
-};
 
-const cellRef = (name: string) => ({ cluster: 'root:cells', gvr: cellsGvr, name });
 const shares = (w: World, expected: string) =>
   bindingWhere(w.controlPlane, w.project, 'web', ({ spec }) => {
     return (spec.clusters ?? []).map(({ name, replicas }) => `${name} ${replicas}`).join() === expected;
@@ -44,7 +35,7 @@ test('replicas that do not run move to where there is room, and are told about',
     await controlPlane.create(
       project,
       'propagationpolicies',
-      policy('all', { ...deployments, placement: byRoom, reschedule }),
+      policy('all', { ...deployments, placement: dynamic, reschedule }),
     );
     await controlPlane.create(project, 'deployments', deployment('web', 8));
     await shares(w, 'ams 4,fra 4');
@@ -70,50 +61,41 @@ test('replicas that do not run move to where there is room, and are told about',
 
 test('of replicas that do not run only those without a node move, where the cell’s estimator tells', async () => {
   const questions: JsonObject[] = [];
-  const estimator = createServer((request, response) => {
-    void text(request).then((body) => {
-      questions.push(JSON.parse(body) as JsonObject);
-      response.end('{"replicas": 100, "unschedulableReplicas": 1}');
-    });
+  await using estimator = await startEstimator((question) => {
+    questions.push(question);
+    return { replicas: 100, unschedulableReplicas: 1 };
   });
-  await new Promise<void>((resolve) => estimator.listen(0, '127.0.0.1', resolve));
-  try {
-    await using w = await world({ capacity: { pods: '10' } });
-    const { controlPlane, project } = w;
-    const { port } = estimator.address() as AddressInfo;
-    const body = { spec: { estimator: { url: `http://127.0.0.1:${port}/`, timeoutMs: 10_000 } } };
-    await controlPlane.admin.patch(cellRef('fra'), { type: 'merge', body });
-    await using _scheduler = await startScheduler(controlPlane);
-    const spec = { ...deployments, placement: byRoom, reschedule: { unschedulable: { afterSeconds: 1 } } };
-    await controlPlane.create(project, 'propagationpolicies', policy('all', spec));
-    await controlPlane.create(project, 'deployments', deployment('web', 8));
-    await shares(w, 'ams 4,fra 4');
-    await report(w.ams, await w.ams.copy('apps/v1', 'deployments', 'web'), 4, 4);
-    const copy = await w.fra.copy('apps/v1', 'deployments', 'web');
-    await report(w.fra, copy, 4, 1);
-    const binding = await shares(w, 'ams 5,fra 3');
-    assert.match(condition(binding, 'Scheduled')?.message ?? '', /at most 3 in fra/);
-    const { namespace = '', name = '' } = copy.metadata;
-    assert.deepEqual(
-      questions.find(({ kind }) => kind === 'UnschedulableRequest'),
-      {
-        apiVersion: 'federation.cellplane.io/v1alpha1',
-        kind: 'UnschedulableRequest',
-        resource: { apiVersion: 'apps/v1', kind: 'Deployment', namespace, name },
-        afterSeconds: 1,
-      },
-    );
-  } finally {
-    estimator.closeAllConnections();
-    estimator.close();
-  }
+  await using w = await world({ capacity: { pods: '10' } });
+  const { controlPlane, project } = w;
+  const body = { spec: { estimator: { url: estimator.url, timeoutMs: 10_000 } } };
+  await controlPlane.admin.patch(cellRef('fra'), { type: 'merge', body });
+  await using _scheduler = await startScheduler(controlPlane);
+  const spec = { ...deployments, placement: dynamic, reschedule: { unschedulable: { afterSeconds: 1 } } };
+  await controlPlane.create(project, 'propagationpolicies', policy('all', spec));
+  await controlPlane.create(project, 'deployments', deployment('web', 8));
+  await shares(w, 'ams 4,fra 4');
+  await report(w.ams, await w.ams.copy('apps/v1', 'deployments', 'web'), 4, 4);
+  const copy = await w.fra.copy('apps/v1', 'deployments', 'web');
+  await report(w.fra, copy, 4, 1);
+  const binding = await shares(w, 'ams 5,fra 3');
+  assert.match(condition(binding, 'Scheduled')?.message ?? '', /at most 3 in fra/);
+  const { namespace = '', name = '' } = copy.metadata;
+  assert.deepEqual(
+    questions.find(({ kind }) => kind === 'UnschedulableRequest'),
+    {
+      apiVersion: 'federation.cellplane.io/v1alpha1',
+      kind: 'UnschedulableRequest',
+      resource: { apiVersion: 'apps/v1', kind: 'Deployment', namespace, name },
+      afterSeconds: 1,
+    },
+  );
 });
 
 test('of replicas that do not run only those without a node move, where the federator watches pods', async () => {
   await using w = await world({ capacity: { pods: '10' } });
   const { controlPlane, project } = w;
   await using _scheduler = await startScheduler(controlPlane);
-  const spec = { ...deployments, placement: byRoom, reschedule: { unschedulable: { afterSeconds: 1 } } };
+  const spec = { ...deployments, placement: dynamic, reschedule: { unschedulable: { afterSeconds: 1 } } };
   await controlPlane.create(project, 'propagationpolicies', policy('all', spec));
   await controlPlane.create(project, 'deployments', deployment('web', 8));
   await shares(w, 'ams 4,fra 4');
@@ -146,7 +128,7 @@ test('replicas that run nowhere else stay, until a cell has room', async () => {
   await using w = await world({ capacity: { pods: '4' } });
   const { controlPlane, project } = w;
   await using _scheduler = await startScheduler(controlPlane);
-  const spec = { ...deployments, placement: byRoom, reschedule: { unschedulable: { afterSeconds: 1 } } };
+  const spec = { ...deployments, placement: dynamic, reschedule: { unschedulable: { afterSeconds: 1 } } };
   await controlPlane.create(project, 'propagationpolicies', policy('all', spec));
   await controlPlane.create(project, 'deployments', deployment('web', 8));
   await shares(w, 'ams 4,fra 4');
@@ -173,14 +155,14 @@ test('a cell that joins is used by what asks for it, and by nothing else', async
     'propagationpolicies',
     policy('asks', {
       resourceSelectors: named('web'),
-      placement: byRoom,
+      placement: dynamic,
       reschedule: { triggers: ['CellJoined'] },
     }),
   );
   await controlPlane.create(
     project,
     'propagationpolicies',
-    policy('asks-not', { resourceSelectors: named('api'), placement: byRoom }),
+    policy('asks-not', { resourceSelectors: named('api'), placement: dynamic }),
   );
   for (const name of ['api', 'web']) await controlPlane.create(project, 'deployments', deployment(name, 6));
   await shares(w, 'ams 3,fra 3');

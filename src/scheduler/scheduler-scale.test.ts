@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cellsGvr } from '#api/federation/cell.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeClient } from '#client/client.ts';
@@ -10,7 +9,7 @@ import { bindingOf } from './bindings/binding.ts';
 import { type CellReport, gatheredStatus } from './gather/gather.ts';
 import { until } from './testing/control-plane.ts';
 import { configMap, policy } from './testing/objects.ts';
-import { bindings, bindingWhere, startScheduler, world } from './testing/world.ts';
+import { bindings, bindingWhere, cellRef, startScheduler, world } from './testing/world.ts';
 
 /** The same client; `onGet` is told of the project's ConfigMaps that it reads one by one. */
 function hearingOf(client: KubeClient, onGet: (name: string) => void, project: string): KubeClient {
@@ -61,7 +60,7 @@ test('a label of a cell makes only those be looked at again whose policies look 
   await until('all is done that can be', () => scheduler.idle);
   const label = async (labels: { [key: string]: string }): Promise<string[]> => {
     decided.length = 0;
-    const ams = { cluster: 'root:cells', gvr: cellsGvr, name: 'ams' };
+    const ams = cellRef('ams');
     await controlPlane.admin.patch(ams, { type: 'merge', body: { metadata: { labels } } });
     await until('something was looked at', () => decided.length > 0);
     await until('all is done that can be', () => scheduler.idle);

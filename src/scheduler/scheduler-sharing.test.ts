@@ -2,18 +2,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { resourceBindingsGvr } from '#api/work/group.ts';
-import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { aggregated } from './algorithm/testing/placements.ts';
 import { type ControlPlane, gvrOf, until } from './testing/control-plane.ts';
 import { HalfOfTheLanes, projectsOfBoth } from './testing/half-of-the-lanes.ts';
 import { configMap, deployment, policy } from './testing/objects.ts';
-import { bindingWhere, condition, projectRef, startScheduler, world } from './testing/world.ts';
+import { bindingWhere, cellRef, hasOutcome, projectRef, startScheduler, world } from './testing/world.ts';
 
 const containers = [{ name: 'c', image: 'c', resources: { requests: { cpu: '500m' } } }];
 const placement = {
   clusterAffinity: { clusterNames: ['ams'] },
-  replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Aggregated' },
+  ...aggregated,
 };
 
 function replicasOf(controlPlane: ControlPlane, project: string, replicas: number) {
@@ -21,9 +21,6 @@ function replicasOf(controlPlane: ControlPlane, project: string, replicas: numbe
   const ref = projectRef(project, 'apps/v1', 'deployments', 'web');
   return controlPlane.admin.patch(ref, { type: 'merge', body });
 }
-
-const scheduled = (reason: string) => (one: ResourceBinding) =>
-  condition(one, 'Scheduled')?.reason === reason;
 
 for (const [what, told] of [
   ['only what there is', { allocatable: { cpu: '4', pods: '100' } }],
@@ -50,36 +47,36 @@ for (const [what, told] of [
     {
       await using _odd = await startScheduler(controlPlane, { sharing: () => sharing });
       await controlPlane.create(first, 'deployments', deployment('web', 5, { containers }));
-      const { spec } = await bindingWhere(controlPlane, first, 'web', scheduled('Success'));
+      const { spec } = await bindingWhere(controlPlane, first, 'web', hasOutcome('Success'));
       assert.deepEqual(spec.replicaRequirements, { resourceRequest: { cpu: '500m' } });
       // Of eight places five are taken by a project that the other scheduler decides for.
       await controlPlane.create(last, 'deployments', deployment('web', 4, { containers }));
-      await bindingWhere(controlPlane, last, 'web', scheduled('Unschedulable'));
+      await bindingWhere(controlPlane, last, 'web', hasOutcome('Unschedulable'));
       await replicasOf(controlPlane, first, 4);
-      await bindingWhere(controlPlane, last, 'web', scheduled('Success'));
+      await bindingWhere(controlPlane, last, 'web', hasOutcome('Success'));
       await replicasOf(controlPlane, first, 5);
-      await bindingWhere(controlPlane, first, 'web', scheduled('Unschedulable'));
+      await bindingWhere(controlPlane, first, 'web', hasOutcome('Unschedulable'));
       // What was its own counts on when another decides about it, and not twice when it is its own again.
       sharing.hand(true);
       sharing.hand(false);
       await replicasOf(controlPlane, last, 3);
-      await bindingWhere(controlPlane, first, 'web', scheduled('Success'));
+      await bindingWhere(controlPlane, first, 'web', hasOutcome('Success'));
       await replicasOf(controlPlane, last, 4);
-      await bindingWhere(controlPlane, last, 'web', scheduled('Unschedulable'));
+      await bindingWhere(controlPlane, last, 'web', hasOutcome('Unschedulable'));
     }
     // Nor does a restart forget what others took.
     await using _odd = await startScheduler(controlPlane, { sharing: () => new HalfOfTheLanes(1) });
     await controlPlane.create(last, 'deployments', deployment('late', 1, { containers }));
-    await bindingWhere(controlPlane, last, 'late', scheduled('Unschedulable'));
+    await bindingWhere(controlPlane, last, 'late', hasOutcome('Unschedulable'));
     await controlPlane.admin.delete(projectRef(first, 'apps/v1', 'deployments', 'web'));
-    await bindingWhere(controlPlane, last, 'late', scheduled('Success'));
+    await bindingWhere(controlPlane, last, 'late', hasOutcome('Success'));
   });
 }
 
 test('what another scheduler has under way takes room on the nodes that it may come to, and on no others', async () => {
   await using w = await world();
   const { controlPlane } = w;
-  const ams = { cluster: 'root:cells', gvr: gvrOf('federation.cellplane.io/v1alpha1', 'cells'), name: 'ams' };
+  const ams = cellRef('ams');
   const free = { cpu: '2', pods: '100' };
   const status = {
     allocatable: { cpu: '4', pods: '200' },
@@ -99,15 +96,15 @@ test('what another scheduler has under way takes room on the nodes that it may c
   await using _odd = await startScheduler(controlPlane, { sharing: () => new HalfOfTheLanes(1) });
   const onSsd = { containers, nodeSelector: { disk: 'ssd' } };
   await controlPlane.create(first, 'deployments', deployment('web', 4, onSsd));
-  const { spec } = await bindingWhere(controlPlane, first, 'web', scheduled('Success'));
+  const { spec } = await bindingWhere(controlPlane, first, 'web', hasOutcome('Success'));
   assert.deepEqual(spec.replicaRequirements?.nodeClaim, { nodeSelector: { disk: 'ssd' } });
   await controlPlane.create(last, 'deployments', deployment('fast', 1, onSsd));
-  await bindingWhere(controlPlane, last, 'fast', scheduled('Unschedulable'));
+  await bindingWhere(controlPlane, last, 'fast', hasOutcome('Unschedulable'));
   const terms = [{ matchExpressions: [{ key: 'disk', operator: 'DoesNotExist' }] }];
   const nodeAffinity = { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: terms } };
   const elsewhere = { containers, affinity: { nodeAffinity } };
   await controlPlane.create(last, 'deployments', deployment('slow', 4, elsewhere));
-  await bindingWhere(controlPlane, last, 'slow', scheduled('Success'));
+  await bindingWhere(controlPlane, last, 'slow', hasOutcome('Success'));
 });
 
 /** As a scheduler writes it whose request was under way while the rest of the world went on. */

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { conditionOf } from '#api/conditions.ts';
-import { cellsGvr } from '#api/federation/cell.ts';
 import {
   type FederatedResourceQuota,
   federatedResourceQuotasGvr,
@@ -10,7 +9,7 @@ import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { until } from './testing/control-plane.ts';
 import { configMap, policy } from './testing/objects.ts';
-import { startScheduler, world } from './testing/world.ts';
+import { cellRef, startScheduler, world } from './testing/world.ts';
 
 const quota = (staticAssignments: JsonObject[]): KubeObject => ({
   apiVersion: 'policy.karmada.io/v1alpha1',
@@ -59,7 +58,7 @@ test('what a quota assigns to cells is a ResourceQuota there, beside what the pr
     await w.ams.copy('v1', 'resourcequotas', 'compute', (one) => hardOf(one)['cpu'] === '3');
     await w.fra.drained('v1', 'resourcequotas');
     // A cell that does not admit the project has none.
-    const ams = { cluster: 'root:cells', gvr: cellsGvr, name: 'ams' };
+    const ams = cellRef('ams');
     const admit = (projects: string[]) =>
       controlPlane.admin.patch(ams, { type: 'merge', body: { spec: { projects } } });
     await admit(['root:others']);

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Cell, cellsGvr, type Taint } from '#api/federation/cell.ts';
+import type { Cell, Taint } from '#api/federation/cell.ts';
 import type { ClusterTaintPolicy } from '#api/policy/cluster-taint-policy.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import { until } from '../testing/control-plane.ts';
-import { startScheduler, world } from '../testing/world.ts';
+import { cellRef, startScheduler, world } from '../testing/world.ts';
 import { taintsAfter } from './taint-policies.ts';
 
 const now = '2026-01-01T00:00:00Z';
@@ -61,7 +61,7 @@ test('the scheduler keeps taints by policy, and may write nothing else of a cell
   await using w = await world();
   const { controlPlane } = w;
   await using _scheduler = await startScheduler(controlPlane);
-  const fra = { cluster: 'root:cells', gvr: cellsGvr, name: 'fra' };
+  const fra = cellRef('fra');
   const degraded = (value: string) => [
     { conditionType: 'Degraded', operator: 'In' as const, statusValues: [value] },
   ];
