@@ -1,114 +1,48 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { MetricText } from '#client/metrics/metric-text.ts';
 import type { AuthorizationDecision, Authorizer } from '../../authz/authorizer.ts';
-import { apiError, Harness } from '../../verbs/testing/harness.ts';
+import { apiError } from '../../verbs/testing/harness.ts';
 import { AdmissionMetrics } from '../admission-metrics.ts';
-import { NotEnforced } from '../not-enforced.ts';
-import { MutatingPolicies } from './mutating-policies.ts';
-import { ValidatingPolicies } from './validating-policies.ts';
-
-const configurations = '/apis/admissionregistration.k8s.io/v1';
-const maps = '/api/v1/namespaces/default/configmaps';
-const apiVersion = 'admissionregistration.k8s.io/v1';
-
-function map(name: string, data: JsonObject = {}, labels: JsonObject = {}): JsonObject {
-  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, labels }, data };
-}
-
-function rules(more: JsonObject = {}): JsonObject {
-  return {
-    resourceRules: [
-      { apiGroups: [''], apiVersions: ['v1'], operations: ['*'], resources: ['configmaps'], ...more },
-    ],
-  };
-}
-
-const never: Authorizer = { authorize: () => ({ decision: 'noOpinion', reason: 'nobody may' }) };
-
-async function open(authorizer: Authorizer = never, metrics?: AdmissionMetrics): Promise<Harness> {
-  return Harness.open({
-    workspaces: [{ id: 'other' as never, path: 'other' }],
-    plugins: (storage) => [
-      new MutatingPolicies({ storage, authorizer, metrics }),
-      new ValidatingPolicies({ storage, authorizer, metrics }),
-      new NotEnforced(),
-    ],
-  });
-}
-
-async function bind(
-  harness: Harness,
-  spec: JsonObject,
-  binding: JsonObject = {},
-  kind: 'Validating' | 'Mutating' = 'Validating',
-  name = 'p',
-): Promise<readonly string[]> {
-  const resource = `${configurations}/${kind.toLowerCase()}admissionpolic`;
-  const { warnings } = await harness.post(`${resource}ies`, {
-    apiVersion,
-    kind: `${kind}AdmissionPolicy`,
-    metadata: { name },
-    spec: { matchConstraints: rules(), ...spec },
-  });
-  await harness.post(`${resource}ybindings`, {
-    apiVersion,
-    kind: `${kind}AdmissionPolicyBinding`,
-    metadata: { name: `${name}-b` },
-    spec: { policyName: name, ...(kind === 'Validating' ? { validationActions: ['Deny'] } : {}), ...binding },
-  });
-  return warnings;
-}
+import {
+  apiVersion,
+  bind,
+  configMap,
+  configurations,
+  maps,
+  openWithPolicies,
+  rules,
+} from './testing/policy-fixtures.ts';
 
 test('a policy denies in Kubernetes’ words (A3)', async () => {
-  await using harness = await open();
+  await using harness = await openWithPolicies();
   await bind(harness, {
     validations: [{ expression: '!has(object.data.secret)', message: 'no secrets here' }],
   });
-  await harness.post(maps, map('good', { a: 'b' }));
+  await harness.post(maps, configMap('good', { a: 'b' }));
   await assert.rejects(
-    harness.post(maps, map('bad', { secret: 'x' })),
+    harness.post(maps, configMap('bad', { secret: 'x' })),
     apiError(
       'Invalid',
       `configmaps "bad" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p-b' denied request: no secrets here`,
       422,
     ),
   );
-  await harness.post(`/clusters/other${maps}`, map('bad', { secret: 'x' }));
-});
-
-test('mutations that policies try are counted by what became of them (plugin/policy/mutating/metrics)', async () => {
-  const metrics = new AdmissionMetrics();
-  await using harness = await open(never, metrics);
-  const mutations = ['Object{data: {"a": "b"}}', 'Object{data: {"a": object.data.none}}'].map(
-    (expression) => ({ patchType: 'ApplyConfiguration', applyConfiguration: { expression } }),
-  );
-  await bind(harness, { failurePolicy: 'Ignore', reinvocationPolicy: 'Never', mutations }, {}, 'Mutating');
-  await harness.post(maps, map('good'));
-  const text = new MetricText();
-  metrics.render(text);
-  const total = 'apiserver_mutating_admission_policy_check_total';
-  assert.deepEqual(
-    text.toString().match(new RegExp(`^${total}.*$`, 'gm')),
-    ['no_error', 'invalid_error'].map(
-      (error) => `${total}{error_type="${error}",policy="p",policy_binding="p-b"} 1`,
-    ),
-  );
+  await harness.post(`/clusters/other${maps}`, configMap('bad', { secret: 'x' }));
 });
 
 test('what policies have against requests is counted once (plugin/policy/validating/metrics)', async () => {
   const metrics = new AdmissionMetrics();
   const later: Authorizer = { authorize: async () => ({ decision: 'noOpinion', reason: '' }) };
-  await using harness = await open(later, metrics);
+  await using harness = await openWithPolicies(later, metrics);
   const validations = [
     { expression: 'object.metadata.name != "bad"' },
     { expression: 'object.data.none == ""' },
     { expression: '!authorizer.group("").resource("pods").check("get").allowed()' },
   ];
   await bind(harness, { validations }, { validationActions: ['Warn', 'Audit'] });
-  await harness.post(maps, map('bad'));
+  await harness.post(maps, configMap('bad'));
   const text = new MetricText();
   metrics.render(text);
   const total = 'apiserver_validating_admission_policy_check_total';
@@ -141,7 +75,7 @@ test('what validations can say and see', async () => {
     [{ expression: "authorizer.requestResource.check('custom').reason() == 'nobody may'" }, undefined],
   ];
   for (const [validation, expected] of rows) {
-    await using harness = await open();
+    await using harness = await openWithPolicies();
     await bind(harness, {
       variables: [
         { name: 'b', expression: "object.data.a + 'b'" },
@@ -149,7 +83,7 @@ test('what validations can say and see', async () => {
       ],
       validations: [validation],
     });
-    const write = harness.post(maps, map('m', { a: 'b' }));
+    const write = harness.post(maps, configMap('m', { a: 'b' }));
     if (expected === undefined) await write;
     else
       await assert.rejects(
@@ -162,7 +96,7 @@ test('what validations can say and see', async () => {
 
 test('an authorizer that answers later is waited for', async () => {
   let asked = 0;
-  await using harness = await open({
+  await using harness = await openWithPolicies({
     authorize: () => {
       asked++;
       return Promise.resolve<AuthorizationDecision>({ decision: 'allow', reason: '' });
@@ -170,15 +104,15 @@ test('an authorizer that answers later is waited for', async () => {
   });
   const check = "authorizer.group('').resource('pods').namespace('default').check('create').allowed()";
   await bind(harness, { validations: [{ expression: `${check} && ${check}` }] });
-  await harness.post(maps, map('m'));
+  await harness.post(maps, configMap('m'));
   assert.equal(asked, 1, 'once for the same question');
 });
 
 test('actions, failure policy, match conditions, selectors', async () => {
-  await using harness = await open();
+  await using harness = await openWithPolicies();
   const denies = { validations: [{ expression: 'false', message: 'no' }] };
   await bind(harness, denies, { validationActions: ['Warn'] }, 'Validating', 'warns');
-  const { warnings } = await harness.post(maps, map('a'));
+  const { warnings } = await harness.post(maps, configMap('a'));
   assert.deepEqual(warnings, [
     "Validation failed for ValidatingAdmissionPolicy 'warns' with binding 'warns-b': no",
   ]);
@@ -189,7 +123,7 @@ test('actions, failure policy, match conditions, selectors', async () => {
     'Validating',
     'ignores',
   );
-  await harness.post(maps, map('b'));
+  await harness.post(maps, configMap('b'));
   await bind(
     harness,
     { ...denies, matchConditions: [{ name: 'only', expression: "object.metadata.name == 'c'" }] },
@@ -197,9 +131,9 @@ test('actions, failure policy, match conditions, selectors', async () => {
     'Validating',
     'conditions',
   );
-  await harness.post(maps, map('d'));
+  await harness.post(maps, configMap('d'));
   await assert.rejects(
-    harness.post(maps, map('c')),
+    harness.post(maps, configMap('c')),
     /'conditions' with binding 'conditions-b' denied request: no/,
   );
   await bind(
@@ -209,8 +143,8 @@ test('actions, failure policy, match conditions, selectors', async () => {
     'Validating',
     'selects',
   );
-  await harness.post(maps, map('e'));
-  await assert.rejects(harness.post(maps, map('f', {}, { x: 'y' })), /'selects' with binding/);
+  await harness.post(maps, configMap('e'));
+  await assert.rejects(harness.post(maps, configMap('f', {}, { x: 'y' })), /'selects' with binding/);
   await bind(
     harness,
     {
@@ -224,8 +158,8 @@ test('actions, failure policy, match conditions, selectors', async () => {
     'Validating',
     'excludes',
   );
-  await harness.post(maps, map('h'));
-  await assert.rejects(harness.post(maps, map('i')), /'excludes' with binding/);
+  await harness.post(maps, configMap('h'));
+  await assert.rejects(harness.post(maps, configMap('i')), /'excludes' with binding/);
 });
 
 /** An expression that costs this much, to within 3,000, and holds: every element of a list counts with every other. */
@@ -235,7 +169,7 @@ const outOfBudget =
 const tooCostly = 'operation cancelled: actual cost limit exceeded';
 
 test('A3: what the expressions of a policy may cost, one and all together (plugin/policy/validating/validator.go)', async () => {
-  await using harness = await open();
+  await using harness = await openWithPolicies();
   const times = (count: number, validation: JsonObject) => Array.from({ length: count }, () => validation);
   const dear = { expression: costing(950_000) };
   const tooDear = { expression: costing(1_010_000) };
@@ -245,7 +179,7 @@ test('A3: what the expressions of a policy may cost, one and all together (plugi
     const binding = { matchResources: { objectSelector: { matchLabels: { of: name } } } };
     await bind(harness, spec, binding, 'Validating', name);
     try {
-      await harness.post(maps, map(name, {}, { of: name }));
+      await harness.post(maps, configMap(name, {}, { of: name }));
       return 'none';
     } catch (error) {
       return /denied request: (.*)$/s.exec((error as Error).message)?.[1] ?? (error as Error).message;
@@ -281,7 +215,7 @@ test('A3: what the expressions of a policy may cost, one and all together (plugi
 });
 
 test('parameters', async () => {
-  await using harness = await open();
+  await using harness = await openWithPolicies();
   await bind(
     harness,
     {
@@ -296,18 +230,18 @@ test('parameters', async () => {
     { paramRef: { name: 'limits', namespace: 'default', parameterNotFoundAction: 'Deny' } },
   );
   await assert.rejects(
-    harness.post(maps, map('a')),
+    harness.post(maps, configMap('a')),
     /failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction/,
   );
   const policy = `${configurations}/validatingadmissionpolicybindings/p-b`;
   await harness.patch(policy, 'merge', { spec: { paramRef: { parameterNotFoundAction: 'Allow' } } });
-  await harness.post(maps, map('limits', { max: '1' }));
-  await harness.post(maps, map('a', { x: '1' }));
-  await assert.rejects(harness.post(maps, map('b', { x: '1', y: '2' })), /denied request: too many/);
+  await harness.post(maps, configMap('limits', { max: '1' }));
+  await harness.post(maps, configMap('a', { x: '1' }));
+  await assert.rejects(harness.post(maps, configMap('b', { x: '1', y: '2' })), /denied request: too many/);
 });
 
 test('expressions that do not compile are refused with the policy', async () => {
-  await using harness = await open();
+  await using harness = await openWithPolicies();
   const policies = `${configurations}/validatingadmissionpolicies`;
   const policy = (validation: JsonObject) => ({
     apiVersion,
@@ -339,7 +273,7 @@ test('expressions that do not compile are refused with the policy', async () => 
 });
 
 test('CRDs of the Gateway API guard themselves with a policy', async () => {
-  await using harness = await open();
+  await using harness = await openWithPolicies();
   await bind(harness, {
     matchConstraints: rules({
       apiGroups: ['apiextensions.k8s.io'],
@@ -377,144 +311,4 @@ test('CRDs of the Gateway API guard themselves with a policy', async () => {
   const crds = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
   await assert.rejects(harness.post(crds, crd('v1.2.1')), /denied request: too old/);
   await harness.post(crds, crd('v1.5.0'));
-});
-
-test('mutating policies apply configurations and patches (KEP-3962)', async () => {
-  await using harness = await open();
-  const mutation = (expression: string): JsonObject => ({
-    reinvocationPolicy: 'Never',
-    mutations: [{ patchType: 'ApplyConfiguration', applyConfiguration: { expression } }],
-  });
-  await bind(
-    harness,
-    mutation("Object{metadata: Object.metadata{labels: {'team': object.data.team}}, data: {'b': '2'}}"),
-    {},
-    'Mutating',
-    'a',
-  );
-  await bind(
-    harness,
-    {
-      reinvocationPolicy: 'Never',
-      mutations: [
-        {
-          patchType: 'JSONPatch',
-          jsonPatch: {
-            expression:
-              "[JSONPatch{op: 'test', path: '/data/b', value: '2'}, JSONPatch{op: 'add', path: '/metadata/labels/' + jsonpatch.escapeKey('x/y'), value: 'z'}]",
-          },
-        },
-      ],
-    },
-    {},
-    'Mutating',
-    'b',
-  );
-  const { object } = await harness.post(maps, map('m', { team: 'blue', a: '1' }, { kept: 'yes' }));
-  assert.deepEqual(object['data'], { team: 'blue', a: '1', b: '2' });
-  assert.deepEqual(object.metadata.labels, { kept: 'yes', team: 'blue', 'x/y': 'z' });
-  await assert.rejects(
-    harness.post(maps, map('n', { a: '1' })),
-    /policy 'a' with binding 'a-b' denied request: expression .* resulted in error: no such key: team/,
-  );
-});
-
-test('a mutating policy that asks for it is invoked once more after its own mutations', async () => {
-  await using harness = await open();
-  const count = "string(int(has(object.data) && 'n' in object.data ? object.data['n'] : '0') + 1)";
-  const mutations: JsonObject[] = [
-    {
-      patchType: 'ApplyConfiguration',
-      applyConfiguration: { expression: `Object{data: {'n': ${count}}}` },
-    },
-  ];
-  await bind(harness, { reinvocationPolicy: 'IfNeeded', mutations }, {}, 'Mutating');
-  const { object } = await harness.post(maps, map('m', { a: '1' }));
-  assert.deepEqual(object['data'], { a: '1', n: '2' });
-});
-
-test('each mutation that cannot be done is told of, and those after it are done', async () => {
-  await using harness = await open();
-  const apply = (expression: string): JsonObject => ({
-    patchType: 'ApplyConfiguration',
-    applyConfiguration: { expression },
-  });
-  const mutations = [
-    apply('Object{data: {"b": object.data.absent}}'),
-    apply('Object{data: Object.nope{c: "1"}}'),
-    apply('Object{data: {"d": "1"}}'),
-  ];
-  const spec = { reinvocationPolicy: 'Never', mutations };
-  await bind(harness, { ...spec, failurePolicy: 'Ignore' }, {}, 'Mutating', 'ignores');
-  const { object } = await harness.post(maps, map('m', { a: '1' }));
-  assert.deepEqual(object['data'], { a: '1', d: '1' });
-  await bind(harness, spec, {}, 'Mutating', 'fails');
-  await assert.rejects(harness.post(maps, map('n', { a: '1' })), (error) => {
-    assert.ok(isApiError(error, 'Invalid'));
-    const by = "policy 'fails' with binding 'fails-b' denied request: ";
-    assert.deepEqual(error.details?.causes, [
-      {
-        message: `${by}expression 'Object{data: {"b": object.data.absent}}' resulted in error: no such key: absent`,
-      },
-      {
-        message: `${by}type mismatch: unexpected type name "Object.nope", expected "Object.data", which matches field name path from root Object type`,
-      },
-    ]);
-    return true;
-  });
-});
-
-test('what a mutating policy cannot do is 403 with the reason Invalid, in its own words', async () => {
-  await using harness = await open();
-  const mutations: JsonObject[] = [
-    { patchType: 'ApplyConfiguration', applyConfiguration: { expression: "Object{zork: 'x'}" } },
-  ];
-  await bind(harness, { reinvocationPolicy: 'Never', mutations }, {}, 'Mutating', 'a');
-  await assert.rejects(harness.post(maps, map('n', { a: '1' })), (error) => {
-    assert.ok(isApiError(error, 'Invalid'));
-    assert.equal(error.code, 403);
-    assert.equal(
-      error.message,
-      "policy 'a' with binding 'a-b' denied request: error applying patch: failed to convert patch object to typed object: .zork: field not declared in schema",
-    );
-    assert.deepEqual(error.details, {
-      name: 'n',
-      kind: 'configmaps',
-      causes: [{ message: error.message }],
-    });
-    return true;
-  });
-});
-
-test('lists with keys are merged by a mutating policy', async () => {
-  await using harness = await open();
-  await bind(
-    harness,
-    {
-      reinvocationPolicy: 'Never',
-      matchConstraints: rules({ resources: ['pods'] }),
-      matchConditions: [
-        { name: 'bare', expression: "!object.spec.?initContainers.orValue([]).exists(c, c.name == 'proxy')" },
-      ],
-      mutations: [
-        {
-          patchType: 'ApplyConfiguration',
-          applyConfiguration: {
-            expression:
-              "Object{spec: Object.spec{initContainers: [Object.spec.initContainers{name: 'proxy', image: 'proxy:1', restartPolicy: 'Always'}]}}",
-          },
-        },
-      ],
-    },
-    {},
-    'Mutating',
-  );
-  const { object } = await harness.post('/api/v1/namespaces/default/pods', {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name: 'p' },
-    spec: { containers: [{ name: 'c', image: 'i' }], initContainers: [{ name: 'first', image: 'f' }] },
-  });
-  const names = ((object['spec'] as JsonObject)['initContainers'] as JsonObject[]).map(({ name }) => name);
-  assert.deepEqual(names, ['first', 'proxy']);
 });
