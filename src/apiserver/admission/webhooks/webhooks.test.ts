@@ -1,214 +1,47 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
-import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type { JsonObject, JsonValue } from '#apimachinery/json.ts';
 import { MetricText } from '#client/metrics/metric-text.ts';
-import { openCachedStorage } from '#storage/cache/caching-storage.ts';
-import type { CachedStorage } from '#storage/cached-storage.ts';
-import { createMemoryStorage } from '#storage/memory/memory-storage.ts';
 import { until } from '#test/harness/until.ts';
-import { createCertificate } from '../../pki/certificate.ts';
-import { HookClient } from '../../services/hook-client.ts';
-import { ServiceAddresses } from '../../services/service-address.ts';
-import { ServiceNetworks } from '../../services/service-networks.ts';
-import { apiError, Harness } from '../../verbs/testing/harness.ts';
-import { widgets } from '../../verbs/testing/widgets.ts';
+import { apiError } from '../../verbs/testing/harness.ts';
 import { AdmissionMetrics } from '../admission-metrics.ts';
 import { conditionInput } from '../policies/policy-input.ts';
-import { MutatingWebhooks } from './mutating-webhooks.ts';
-import { ValidatingWebhooks } from './validating-webhooks.ts';
-import { WebhookCaller } from './webhook-caller.ts';
-import { ruleMatches } from './webhook-configuration.ts';
+import { slowPath, WebhookServer } from './testing/webhook-server.ts';
 
 const maps = '/api/v1/namespaces/default/configmaps';
 const configurations = '/apis/admissionregistration.k8s.io/v1';
-/** Where nobody answers. */
-const slowPath = '/slow';
+
+function patchOf(...operations: JsonObject[]): JsonObject {
+  return { patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(operations)).toString('base64') };
+}
 
 function map(name: string, more: JsonObject = {}): JsonObject {
   return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, ...more }, data: { given: 'yes' } };
 }
 
-test('rules (A2)', () => {
-  const pods = {
-    operation: 'CREATE',
-    group: '',
-    version: 'v1',
-    resource: 'pods',
-    subresource: '',
-    namespaced: true,
-  };
-  const rule = (more: object) => ({
-    operations: ['CREATE'],
-    apiGroups: [''],
-    apiVersions: ['v1'],
-    resources: ['pods'],
-    scope: '*',
-    ...more,
-  });
-  const rows: [object, object, boolean][] = [
-    [{}, {}, true],
-    [{}, { subresource: 'status' }, false],
-    [{ resources: ['pods/*'] }, { subresource: 'status' }, true],
-    [{ resources: ['pods/*'] }, {}, true],
-    [{ resources: ['*'] }, {}, true],
-    [{ resources: ['*'] }, { subresource: 'status' }, false],
-    [{ resources: ['*/*'] }, { subresource: 'status' }, true],
-    [{ resources: ['*/scale'] }, { subresource: 'scale' }, true],
-    [{ operations: ['*'] }, { operation: 'DELETE' }, true],
-    [{ operations: ['UPDATE'] }, {}, false],
-    [{ apiGroups: ['*'], apiVersions: ['*'] }, { group: 'x', version: 'v2' }, true],
-    [{ apiVersions: ['v1beta1'] }, {}, false],
-    [{ scope: 'Cluster' }, {}, false],
-    [{ scope: 'Namespaced' }, {}, true],
-  ];
-  for (const [more, question, expected] of rows) {
-    assert.equal(
-      ruleMatches(rule(more), { ...pods, ...question }),
-      expected,
-      JSON.stringify([more, question]),
-    );
-  }
-});
-
 describe('calls', () => {
-  let server: Server;
-  let port = 0;
-  let caBundle = '';
-  const seen: JsonObject[] = [];
-  /** Calls at `slowPath` whose connection has ended. */
-  const givenUp: string[] = [];
-  /** What the server answers, by path. */
-  const answers = new Map<string, (request: JsonObject) => JsonValue>();
-  /** Without any Service: that one leads somewhere is test/webhook-services.e2e.ts's. */
-  let services: CachedStorage;
-  let hooks: HookClient;
-  let caller: WebhookCaller;
+  let server: WebhookServer;
 
   before(async () => {
-    const authority = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
-    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-    const issuer = { commonName: 'ca' };
-    const times = { notBefore: new Date(Date.now() - 60_000), notAfter: new Date(Date.now() + 3_600_000) };
-    const ca = createCertificate({
-      ...times,
-      subject: issuer,
-      subjectKey: authority,
-      issuer,
-      issuerKey: authority,
-      isCertificateAuthority: true,
-    });
-    const certificate = createCertificate({
-      ...times,
-      subject: { commonName: 'webhook' },
-      subjectKey: privateKey,
-      issuer,
-      issuerKey: authority,
-      isCertificateAuthority: false,
-      extendedKeyUsages: ['serverAuth'],
-      hosts: ['127.0.0.1'],
-    });
-    caBundle = Buffer.from(ca).toString('base64');
-    const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-    server = createServer({ cert: certificate, key }, (request, response) => {
-      const chunks: Buffer[] = [];
-      request.on('data', (chunk: Buffer) => chunks.push(chunk));
-      request.on('end', () => {
-        const review = JSON.parse(Buffer.concat(chunks).toString()) as { request: JsonObject };
-        seen.push(review.request);
-        const path = new URL(request.url ?? '/', 'https://x').pathname;
-        if (path === slowPath) {
-          response.on('close', () => givenUp.push(request.url ?? ''));
-          return;
-        }
-        const answer = answers.get(path)?.(review.request);
-        if (answer === undefined) {
-          response.writeHead(500).end();
-          return;
-        }
-        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
-      });
-    });
-    services = await openCachedStorage(createMemoryStorage());
-    hooks = new HookClient(new ServiceAddresses(services), ServiceNetworks.byDefault);
-    caller = new WebhookCaller(hooks);
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    port = (server.address() as AddressInfo).port;
+    server = await WebhookServer.start();
   });
-
-  after(async () => {
-    await hooks.close();
-    await services.close();
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-
-  function reply(path: string, response: (request: JsonObject) => JsonObject): void {
-    answers.set(path, (request) => ({
-      apiVersion: 'admission.k8s.io/v1',
-      kind: 'AdmissionReview',
-      response: { uid: request['uid'], allowed: true, ...response(request) },
-    }));
-  }
-
-  function patchOf(...operations: JsonObject[]): JsonObject {
-    return { patchType: 'JSONPatch', patch: Buffer.from(JSON.stringify(operations)).toString('base64') };
-  }
-
-  function configuration(
-    kind: 'Mutating' | 'Validating',
-    name: string,
-    path: string,
-    more: JsonObject = {},
-  ): JsonObject {
-    return {
-      apiVersion: 'admissionregistration.k8s.io/v1',
-      kind: `${kind}WebhookConfiguration`,
-      metadata: { name },
-      webhooks: [
-        {
-          name: `${name}.example.com`,
-          clientConfig: { url: `https://127.0.0.1:${port}${path}`, caBundle },
-          rules: [{ operations: ['*'], apiGroups: [''], apiVersions: ['v1'], resources: ['configmaps'] }],
-          admissionReviewVersions: ['v1'],
-          sideEffects: 'None',
-          ...more,
-        },
-      ],
-    };
-  }
-
-  async function open(metrics = new AdmissionMetrics()): Promise<Harness> {
-    seen.length = 0;
-    answers.clear();
-    return Harness.open({
-      metrics,
-      definitions: [widgets()],
-      workspaces: [{ id: 'other' as never }, { id: 'cell' as never, inert: true, type: 'cell' }],
-      plugins: (storage) => [
-        new MutatingWebhooks({ storage, caller, metrics }),
-        new ValidatingWebhooks({ storage, caller, metrics }),
-      ],
-    });
-  }
+  after(() => server?.stop());
 
   const mutating = `${configurations}/mutatingwebhookconfigurations`;
   const validating = `${configurations}/validatingwebhookconfigurations`;
 
   test('mutation, then validation, in one workspace only (A1, A2)', async () => {
-    await using harness = await open();
+    await using harness = await server.openHarness();
     const patch = patchOf(
       { op: 'add', path: '/data/by', value: 'webhook' },
       { op: 'add', path: '/data/nope', value: null },
     );
-    reply('/mutate', ({ object }) => ({ ...(object === null ? {} : patch), warnings: ['take care'] }));
-    reply('/validate', ({ object }) => ({
+    server.reply('/mutate', ({ object }) => ({ ...(object === null ? {} : patch), warnings: ['take care'] }));
+    server.reply('/validate', ({ object }) => ({
       allowed: object === null || (object as { data: JsonObject }).data['by'] === 'webhook',
     }));
-    await harness.post(mutating, configuration('Mutating', 'm', '/mutate'));
-    await harness.post(validating, configuration('Validating', 'v', '/validate'));
+    await harness.post(mutating, server.configuration('Mutating', 'm', '/mutate'));
+    await harness.post(validating, server.configuration('Validating', 'v', '/validate'));
     const made = await harness.post(maps, map('a', { labels: { x: 'y' } }));
     assert.deepEqual(
       made.object['data'],
@@ -216,7 +49,7 @@ describe('calls', () => {
       'what a patch adds is decoded like a body',
     );
     assert.deepEqual(made.warnings, ['take care']);
-    const [first] = seen;
+    const [first] = server.seen;
     assert.equal(first!['operation'], 'CREATE');
     assert.equal(first!['name'], 'a');
     assert.equal(first!['namespace'], 'default');
@@ -224,61 +57,64 @@ describe('calls', () => {
     assert.deepEqual(first!['resource'], { group: '', version: 'v1', resource: 'configmaps' });
     assert.equal((first!['userInfo'] as JsonObject)['username'], 'system:apiserver');
     assert.equal(first!['oldObject'], null);
-    seen.length = 0;
+    server.seen.length = 0;
     await harness.delete(`${maps}/a`);
-    assert.equal(seen.length, 2, 'who mutates is asked of deletions too');
-    assert.equal(seen[0]!['object'], null);
-    assert.equal((seen[0]!['oldObject'] as JsonObject)['kind'], 'ConfigMap');
-    seen.length = 0;
+    assert.equal(server.seen.length, 2, 'who mutates is asked of deletions too');
+    assert.equal(server.seen[0]!['object'], null);
+    assert.equal((server.seen[0]!['oldObject'] as JsonObject)['kind'], 'ConfigMap');
+    server.seen.length = 0;
     await harness.post(`/clusters/other${maps}`, map('a'));
-    await harness.post(`/clusters/cell${mutating}`, configuration('Mutating', 'm', '/mutate'));
+    await harness.post(`/clusters/cell${mutating}`, server.configuration('Mutating', 'm', '/mutate'));
     await harness.post(`/clusters/cell${maps}`, map('a'));
-    assert.equal(seen.length, 0);
+    assert.equal(server.seen.length, 0);
   });
 
   test('who mutates sees what is created before the registry completes it (A1)', async () => {
-    await using harness = await open();
-    reply('/mutate', () => ({}));
-    reply('/validate', () => ({}));
-    await harness.post(mutating, configuration('Mutating', 'm', '/mutate'));
-    await harness.post(validating, configuration('Validating', 'v', '/validate'));
+    await using harness = await server.openHarness();
+    server.reply('/mutate', () => ({}));
+    server.reply('/validate', () => ({}));
+    await harness.post(mutating, server.configuration('Mutating', 'm', '/mutate'));
+    await harness.post(validating, server.configuration('Validating', 'v', '/validate'));
     const made = await harness.post(maps, { ...map(''), metadata: { generateName: 'g-' } });
     const metadataOf = (at: number, which: string) =>
-      (seen[at]![which] as { readonly metadata: JsonObject }).metadata;
-    assert.equal(seen[0]!['name'], undefined);
+      (server.seen[at]![which] as { readonly metadata: JsonObject }).metadata;
+    assert.equal(server.seen[0]!['name'], undefined);
     for (const field of ['uid', 'creationTimestamp', 'name', 'generation'])
       assert.equal(metadataOf(0, 'object')[field], undefined, field);
     assert.equal(metadataOf(0, 'object')['generateName'], 'g-');
-    assert.equal(seen[1]!['name'], made.object.metadata.name);
+    assert.equal(server.seen[1]!['name'], made.object.metadata.name);
     assert.equal(metadataOf(1, 'object')['uid'], made.object.metadata.uid);
-    seen.length = 0;
+    server.seen.length = 0;
     const path = `${maps}/${made.object.metadata.name}`;
     await harness.patch(path, 'merge', { data: { a: 'b' } });
     const { resourceVersion } = made.object.metadata;
     for (const at of [0, 1]) assert.equal(metadataOf(at, 'object')['resourceVersion'], resourceVersion);
-    seen.length = 0;
+    server.seen.length = 0;
     await harness.delete(path, {
       propagationPolicy: 'Background',
       preconditions: { uid: made.object.metadata.uid ?? '' },
     });
-    const { preconditions, propagationPolicy } = seen[0]!['options'] as JsonObject;
+    const { preconditions, propagationPolicy } = server.seen[0]!['options'] as JsonObject;
     assert.deepEqual([propagationPolicy, preconditions], ['Background', { uid: made.object.metadata.uid }]);
   });
 
   test('calls are counted by webhook and outcome (apiserver pkg/admission/metrics)', async () => {
     const metrics = new AdmissionMetrics();
-    await using harness = await open(metrics);
-    reply('/mutate', () => ({}));
-    reply('/validate', ({ name }) => ({
+    await using harness = await server.openHarness(metrics);
+    server.reply('/mutate', () => ({}));
+    server.reply('/validate', ({ name }) => ({
       allowed: name !== 'bad',
       ...(name === 'bad' ? { status: { code: 418 } } : {}),
     }));
-    await harness.post(mutating, configuration('Mutating', 'm', '/mutate'));
-    await harness.post(mutating, configuration('Mutating', 'n', '/nobody', { failurePolicy: 'Ignore' }));
-    await harness.post(validating, configuration('Validating', 'v', '/validate'));
+    await harness.post(mutating, server.configuration('Mutating', 'm', '/mutate'));
+    await harness.post(
+      mutating,
+      server.configuration('Mutating', 'n', '/nobody', { failurePolicy: 'Ignore' }),
+    );
+    await harness.post(validating, server.configuration('Validating', 'v', '/validate'));
     await harness.post(maps, map('good'));
     await assert.rejects(harness.post(maps, map('bad')), apiError('', /denied the request/, 418));
-    const { webhooks = [] } = configuration('Validating', 'v', '/nobody');
+    const { webhooks = [] } = server.configuration('Validating', 'v', '/nobody');
     await harness.patch(`${validating}/v`, 'merge', { webhooks });
     await assert.rejects(harness.post(maps, map('other')), /failed calling webhook/);
     const text = new MetricText();
@@ -313,10 +149,10 @@ describe('calls', () => {
   });
 
   test('refusals (A2)', async () => {
-    await using harness = await open();
+    await using harness = await server.openHarness();
     let response: JsonObject = { allowed: false };
-    reply('/v', () => response);
-    await harness.post(validating, configuration('Validating', 'v', '/v'));
+    server.reply('/v', () => response);
+    await harness.post(validating, server.configuration('Validating', 'v', '/v'));
     const rows: [JsonObject, string, RegExp, number][] = [
       [
         { allowed: false },
@@ -350,7 +186,7 @@ describe('calls', () => {
   });
 
   test('calls that fail: Fail refuses with 500, Ignore lets pass (A2)', async () => {
-    await using harness = await open();
+    await using harness = await server.openHarness();
     const lead = /^Internal error occurred: failed calling webhook "v.example.com": /.source;
     const undecoded = `${lead}failed to call webhook: `;
     const invalid = `${lead}received invalid webhook response: `;
@@ -366,26 +202,29 @@ describe('calls', () => {
         new RegExp(`${undecoded}Post "https://s.default.svc:443/.timeout=[0-9]+s": service "s" not found$`),
       ],
     ];
-    reply('/wrong-uid', () => ({ uid: 'other' }));
-    reply('/patches', () => ({ allowed: true, patchType: 'JSONPatch' }));
-    answers.set('/not-a-review', () => ({ kind: 'Pod' }));
-    answers.set('/absent', () => ({ kind: 'AdmissionReview', apiVersion: 'admission.k8s.io/v1' }));
+    server.reply('/wrong-uid', () => ({ uid: 'other' }));
+    server.reply('/patches', () => ({ allowed: true, patchType: 'JSONPatch' }));
+    server.answers.set('/not-a-review', () => ({ kind: 'Pod' }));
+    server.answers.set('/absent', () => ({ kind: 'AdmissionReview', apiVersion: 'admission.k8s.io/v1' }));
     for (const [path, more, why] of failing) {
-      await harness.post(validating, configuration('Validating', 'v', path, more));
+      await harness.post(validating, server.configuration('Validating', 'v', path, more));
       await assert.rejects(harness.post(maps, map('a')), apiError('InternalError', why, 500), path);
       await harness.delete(`${validating}/v`);
     }
-    await harness.post(validating, configuration('Validating', 'v', '/none', { failurePolicy: 'Ignore' }));
+    await harness.post(
+      validating,
+      server.configuration('Validating', 'v', '/none', { failurePolicy: 'Ignore' }),
+    );
     assert.deepEqual((await harness.post(maps, map('a'))).warnings, [], 'clients are told nothing');
   });
 
   for (const kind of ['Mutating', 'Validating'] as const) {
     test(`${kind} webhooks that do not answer are given up after timeoutSeconds (A2)`, async () => {
-      await using harness = await open();
+      await using harness = await server.openHarness();
       const at = kind === 'Mutating' ? mutating : validating;
       const slow = (failurePolicy: string) =>
-        configuration(kind, 'v', slowPath, { failurePolicy, timeoutSeconds: 1 });
-      givenUp.length = 0;
+        server.configuration(kind, 'v', slowPath, { failurePolicy, timeoutSeconds: 1 });
+      server.givenUp.length = 0;
       await harness.post(at, slow('Fail'));
       const startedAtMs = performance.now();
       // As client-go and the dispatchers of k8s.io/apiserver/pkg/admission/plugin/webhook word it.
@@ -393,32 +232,32 @@ describe('calls', () => {
         /^Internal error occurred: failed calling webhook "v.example.com": failed to call webhook: Post "https:\/\/127.0.0.1:[0-9]+\/slow\?timeout=1s": context deadline exceeded$/;
       await assert.rejects(harness.post(maps, map('a')), apiError('InternalError', why, 500));
       assert.ok(performance.now() - startedAtMs > 900, 'not before');
-      await until('the call is given up', () => givenUp.length === 1);
-      assert.deepEqual(givenUp, [`${slowPath}?timeout=1s`], 'it is told how long it is waited for');
+      await until('the call is given up', () => server.givenUp.length === 1);
+      assert.deepEqual(server.givenUp, [`${slowPath}?timeout=1s`], 'it is told how long it is waited for');
       await assert.rejects(harness.get(`${maps}/a`), apiError('NotFound'));
 
       await harness.delete(`${at}/v`);
       await harness.post(at, slow('Ignore'));
       assert.deepEqual((await harness.post(maps, map('a'))).warnings, [], 'clients are told nothing');
-      await until('the other call is given up', () => givenUp.length === 2);
+      await until('the other call is given up', () => server.givenUp.length === 2);
       assert.equal((await harness.get(`${maps}/a`)).object.metadata.name, 'a');
     });
   }
 
   test('each object of a deleted collection is asked about (A2)', async () => {
-    await using harness = await open();
+    await using harness = await server.openHarness();
     await harness.post(maps, map('a', { labels: { q: 'z' } }));
     await harness.post(maps, map('b', { labels: { q: 'z' } }));
-    reply('/all', () => ({ allowed: true }));
-    await harness.post(validating, configuration('Validating', 'v', '/all'));
-    seen.length = 0;
+    server.reply('/all', () => ({ allowed: true }));
+    await harness.post(validating, server.configuration('Validating', 'v', '/all'));
+    server.seen.length = 0;
     await harness.send('DELETE', `${maps}?labelSelector=q%3Dz`, {});
-    assert.deepEqual(seen.map(({ name }) => name).sort(), ['a', 'b']);
+    assert.deepEqual(server.seen.map(({ name }) => name).sort(), ['a', 'b']);
   });
 
   test('match conditions (KEP-3716)', async () => {
-    await using harness = await open();
-    reply('/no', () => ({ allowed: false, status: { message: 'no' } }));
+    await using harness = await server.openHarness();
+    server.reply('/no', () => ({ allowed: false, status: { message: 'no' } }));
     const rows: [string, JsonObject, 'called' | 'passed over' | 'failed'][] = [
       ["object.metadata.name == 'a'", {}, 'called'],
       ["object.metadata.name != 'a'", {}, 'passed over'],
@@ -428,7 +267,10 @@ describe('calls', () => {
     ];
     for (const [expression, more, expected] of rows) {
       const matchConditions = [{ name: 'c', expression }];
-      await harness.post(validating, configuration('Validating', 'v', '/no', { matchConditions, ...more }));
+      await harness.post(
+        validating,
+        server.configuration('Validating', 'v', '/no', { matchConditions, ...more }),
+      );
       const write = harness.post(maps, map('a'));
       if (expected === 'called') await assert.rejects(write, apiError('', /denied the request: no/));
       else if (expected === 'failed') {
@@ -446,30 +288,30 @@ describe('calls', () => {
   });
 
   test('selectors, dry run, reinvocation, order (A2)', async () => {
-    await using harness = await open();
-    reply('/count', ({ object }) => {
+    await using harness = await server.openHarness();
+    server.reply('/count', ({ object }) => {
       const { data = {} } = object as { data?: { [key: string]: string } };
       return patchOf({ op: 'add', path: '/data', value: { ...data, log: `${data['log'] ?? ''}c` } });
     });
-    reply('/mark', ({ object }) => {
+    server.reply('/mark', ({ object }) => {
       const { data = {} } = object as { data?: { [key: string]: string } };
       return patchOf({ op: 'add', path: '/data', value: { ...data, log: `${data['log'] ?? ''}m` } });
     });
     const selects = { objectSelector: { matchLabels: { hook: 'yes' } } };
     await harness.post(
       mutating,
-      configuration('Mutating', 'a', '/count', { ...selects, reinvocationPolicy: 'IfNeeded' }),
+      server.configuration('Mutating', 'a', '/count', { ...selects, reinvocationPolicy: 'IfNeeded' }),
     );
     await harness.post(
       mutating,
-      configuration('Mutating', 'b', '/mark', {
+      server.configuration('Mutating', 'b', '/mark', {
         ...selects,
         namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'default' } },
       }),
     );
     const made = await harness.post(`${maps}?dryRun=All`, map('x', { labels: { hook: 'yes' } }));
     assert.deepEqual(made.object['data'], { given: 'yes', log: 'cmc' });
-    assert.equal(seen.at(-1)!['dryRun'], true);
+    assert.equal(server.seen.at(-1)!['dryRun'], true);
     assert.deepEqual((await harness.post(maps, map('y'))).object['data'], { given: 'yes' });
     await harness.post('/api/v1/namespaces', {
       apiVersion: 'v1',
@@ -484,18 +326,18 @@ describe('calls', () => {
   });
 
   test('what the calls did is told to the audit record (O3)', async () => {
-    await using harness = await open();
+    await using harness = await server.openHarness();
     const label = { op: 'add', path: '/metadata/labels', value: { by: 'hook' } };
     const same = { op: 'replace', path: '/metadata/labels/by', value: 'hook' };
-    reply('/label', () => patchOf(label));
-    reply('/same', () => patchOf(same));
-    reply('/none', () => ({ auditAnnotations: { seen: 'yes' } }));
+    server.reply('/label', () => patchOf(label));
+    server.reply('/same', () => patchOf(same));
+    server.reply('/none', () => ({ auditAnnotations: { seen: 'yes' } }));
     const hooks = (kind: 'Mutating' | 'Validating', ...names: string[]): JsonObject => ({
-      ...configuration(kind, 'all', ''),
+      ...server.configuration(kind, 'all', ''),
       webhooks: names.flatMap((name) => {
         const more = { failurePolicy: 'Ignore', reinvocationPolicy: 'IfNeeded' };
         if (kind === 'Validating') more.reinvocationPolicy = '';
-        const { webhooks } = configuration(kind, name, `/${name}`, more);
+        const { webhooks } = server.configuration(kind, name, `/${name}`, more);
         return (webhooks as JsonObject[]).map(({ reinvocationPolicy, ...one }) =>
           reinvocationPolicy === '' ? one : { ...one, reinvocationPolicy },
         );
@@ -538,10 +380,10 @@ describe('calls', () => {
   });
 
   test('what is deleted cannot be patched (A2)', async () => {
-    await using harness = await open();
+    await using harness = await server.openHarness();
     await harness.post(maps, map('a'));
-    reply('/patch', () => patchOf({ op: 'add', path: '/data/x', value: 'y' }));
-    await harness.post(mutating, configuration('Mutating', 'm', '/patch'));
+    server.reply('/patch', () => patchOf({ op: 'add', path: '/data/x', value: 'y' }));
+    await harness.post(mutating, server.configuration('Mutating', 'm', '/patch'));
     await assert.rejects(
       harness.delete(`${maps}/a`),
       apiError(
@@ -553,8 +395,8 @@ describe('calls', () => {
   });
 
   test('a webhook cannot change which object it is, nor status on the main path', async () => {
-    await using harness = await open();
-    reply('/evil', ({ operation }) =>
+    await using harness = await server.openHarness();
+    server.reply('/evil', ({ operation }) =>
       patchOf(
         { op: 'add', path: '/metadata/uid', value: 'mine' },
         { op: 'add', path: '/metadata/generation', value: 99 },
@@ -565,7 +407,7 @@ describe('calls', () => {
     const rules = [
       { operations: ['*'], apiGroups: ['example.com'], apiVersions: ['v1'], resources: ['widgets'] },
     ];
-    await harness.post(mutating, configuration('Mutating', 'm', '/evil', { rules }));
+    await harness.post(mutating, server.configuration('Mutating', 'm', '/evil', { rules }));
     const url = '/apis/example.com/v1/namespaces/default/widgets';
     const body = { apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'w' }, spec: {} };
     const made = await harness.post(url, body);
@@ -574,8 +416,8 @@ describe('calls', () => {
     assert.equal(made.object.metadata.generation, 1);
     assert.equal(made.object['status'], undefined);
     assert.deepEqual(made.object['spec'], { size: 2 });
-    reply('/elsewhere', () => patchOf({ op: 'add', path: '/metadata/namespace', value: 'elsewhere' }));
-    await harness.post(mutating, configuration('Mutating', 'n', '/elsewhere', { rules }));
+    server.reply('/elsewhere', () => patchOf({ op: 'add', path: '/metadata/namespace', value: 'elsewhere' }));
+    await harness.post(mutating, server.configuration('Mutating', 'n', '/elsewhere', { rules }));
     await assert.rejects(
       harness.post(url, { ...body, metadata: { name: 'x' } }),
       apiError('BadRequest', /^the namespace of the provided object does not match the namespace sent/),
@@ -586,7 +428,7 @@ describe('calls', () => {
     });
     assert.deepEqual(beta.object['spec'], { size: 3 }, 'an equivalent version matches');
     assert.equal(beta.object.apiVersion, 'example.com/v1beta1');
-    assert.equal((seen.at(-1)!['object'] as JsonObject)['apiVersion'], 'example.com/v1');
+    assert.equal((server.seen.at(-1)!['object'] as JsonObject)['apiVersion'], 'example.com/v1');
     assert.equal(beta.object.metadata.generation, 2);
     assert.equal(beta.object['status'], undefined);
   });
