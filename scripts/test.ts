@@ -41,6 +41,7 @@ const longest = [
 /** What a store may show a client otherwise than the embedded one does: these run on etcd as well. */
 const alsoOnEtcd = [
   'test/contract.e2e.ts',
+  'test/contract-definitions.e2e.ts',
   'test/federation/deletions.e2e.ts',
   'test/federation/downsync.e2e.ts',
   'test/federation/restarts.e2e.ts',
