@@ -8,6 +8,7 @@ import { parseAllDocuments } from 'yaml';
 import { cellsGvr } from '#api/federation/cell.ts';
 import { copyAnnotations } from '#api/federation/copy-contract.ts';
 import { federatedResourceQuotasGvr } from '#api/policy/federated-resource-quota.ts';
+import type { PropagationSpec } from '#api/policy/placement.ts';
 import { workloadRebalancersGvr } from '#api/policy/workload-rebalancer.ts';
 import { resourceBindingsGvr } from '#api/work/group.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
@@ -81,12 +82,28 @@ describe('manifests of Karmada’s documentation', { timeout: 600_000 }, () => {
   const apply = (workspace: string, object: KubeObject, dryRun = false): Promise<KubeObject> =>
     constellation.admin.apply(refOf(workspace, object), object, { fieldManager: 'docs', dryRun });
 
-  /** A project of its own with what the files say. */
+  /** A project of its own with what the files say, and the PriorityClasses that they name. */
   async function projectWith(...names: string[]): Promise<string> {
     const project = await constellation.createProject(`root:docs:p${made++}`, 'example');
-    for (const name of names) for (const object of documentsIn(name)) await apply(project, object);
+    for (const name of names) {
+      for (const object of documentsIn(name)) {
+        await apply(project, object);
+        const { schedulePriority } = object['spec'] as PropagationSpec;
+        if (schedulePriority !== undefined)
+          await priorityClass(project, schedulePriority.priorityClassName ?? '');
+      }
+    }
     return project;
   }
+
+  const priorityClass = (project: string, name: string) =>
+    constellation.admin.create(
+      {
+        cluster: project,
+        gvr: { group: 'scheduling.k8s.io', version: 'v1', resource: 'priorityclasses' },
+      },
+      { apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name }, value: 1000 },
+    );
 
   const deploy = (project: string, name: string, replicas: number, more: JsonObject = {}, labels = {}) =>
     constellation.admin.apply(
@@ -245,16 +262,6 @@ describe('manifests of Karmada’s documentation', { timeout: 600_000 }, () => {
 
   test('guides.yaml: overrides in their order, in one cluster and in all; a priority by its class', async () => {
     const project = await projectWith('guides.yaml');
-    const priorityClasses = { group: 'scheduling.k8s.io', version: 'v1', resource: 'priorityclasses' };
-    await constellation.admin.create(
-      { cluster: project, gvr: priorityClasses },
-      {
-        apiVersion: 'scheduling.k8s.io/v1',
-        kind: 'PriorityClass',
-        metadata: { name: 'high-priority-example' },
-        value: 1000,
-      },
-    );
     await deploy(project, 'nginx', 3);
     const everywhere = ['"command":["nginx","--cluster=any"]', '"args":["--fast"]'];
     const inOne = ['"replicas":5', '"baz":"qux"', '"image":"docker.io/library/nginx:1.17.0-alpine"'];

@@ -130,7 +130,7 @@ const schedulePrioritySchema: JsonObject = {
     priorityClassName: {
       ...stringSchema,
       description:
-        'The PriorityClass; one that is not there counts as 0. Required with KubePriorityClass. Has no effect here: with PodPriorityClass.',
+        'The PriorityClass; nothing is placed while it is not there. Required with KubePriorityClass. Has no effect here: with PodPriorityClass.',
     },
   },
 };

@@ -24,6 +24,7 @@ import { readCommitments } from './commitments.ts';
 import { askEstimators } from './estimators.ts';
 import { readInterpretation } from './interpretation.ts';
 import { readPeers } from './peers.ts';
+import { readMissingPriorityClass } from './priority-class.ts';
 import type { Unread } from './unread.ts';
 
 export interface TemplateQuestion {
@@ -55,6 +56,13 @@ export async function readTemplate(
     policy,
     profile: profile === 'missing' ? undefined : profile,
     isProfileMissing: profile === 'missing',
+    missingPriorityClass: await readMissingPriorityClass(
+      federationClient,
+      workspace,
+      policy,
+      binding,
+      unread,
+    ),
     missingOverrides: await readMissingOverrides(federationClient, workspace, namespace, policy, unread),
     peers: await readPeers(federationClient, workspace, object, policy, binding, unread),
     interpretation: await readInterpretation(federationClient, path, resource, unread),

@@ -60,7 +60,10 @@ function decideFreely(input: DecisionInput, placement: Placement | undefined): D
 /** Nothing is decided: what is placed stays where it is, unless an inherited policy forbids it to be there. */
 export function suspendedDecision(
   input: DecisionInput,
-  message = 'the policy suspends scheduling',
+  held: Pick<Decision, 'outcome' | 'message'> = {
+    outcome: 'Suspended',
+    message: 'the policy suspends scheduling',
+  },
 ): Decision {
   const { bounds, snapshot } = input;
   const refusals = snapshot.cells.map((_, index): RefusalCode | undefined =>
@@ -70,8 +73,7 @@ export function suspendedDecision(
     snapshot.cells.flatMap(({ name }, i) => (refusals[i] === undefined ? [] : [name])),
   );
   return {
-    outcome: 'Suspended',
-    message,
+    ...held,
     targets: input.previous.filter(({ name }) => !forbidden.has(name)),
     refusals,
     affinity: input.previousAffinity,

@@ -123,9 +123,19 @@ export interface DecisionInput {
  * `NoClusterFit`: no cell passed the filters. `Unschedulable`: some did, but spread or capacity cannot be met. With both, what
  * was placed stays where no rule of the platform speaks against it (`staying.ts`); where the affinity names no cell, nothing
  * does. `QuotaExceeded`: a quota forbids it; what is placed stays. `Suspended`: the policy holds decisions back; nothing
- * changes.
+ * changes. `PriorityClassNotFound`: the same, until the class is there that the policy names.
  */
-export type Outcome = 'Scheduled' | 'NoClusterFit' | 'Unschedulable' | 'QuotaExceeded' | 'Suspended';
+export type Outcome =
+  | 'Scheduled'
+  | 'NoClusterFit'
+  | 'Unschedulable'
+  | 'QuotaExceeded'
+  | 'Suspended'
+  | 'PriorityClassNotFound';
+
+/** Nothing was tried. */
+export const isHeldBack = (outcome: Outcome): boolean =>
+  outcome === 'Suspended' || outcome === 'PriorityClassNotFound';
 
 export interface Decision {
   readonly outcome: Outcome;

@@ -276,6 +276,7 @@ const scheduledReasons: { readonly [outcome in Outcome]: string } = {
   Unschedulable: 'Unschedulable',
   QuotaExceeded: 'QuotaExceeded',
   Suspended: 'SchedulingSuspended',
+  PriorityClassNotFound: 'PriorityClassNotFound',
 };
 
 /** How many cells for each reason, and each inherited policy that is one, with a few names; ordered by code. */

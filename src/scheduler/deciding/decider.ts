@@ -6,7 +6,13 @@ import { forbiddenCells, withinBounds } from '../algorithm/bounds.ts';
 import { estimateBeside } from '../algorithm/capacity.ts';
 import type { CellInfo, CellSnapshot } from '../algorithm/cell.ts';
 import { suspendedDecision } from '../algorithm/decide.ts';
-import type { Decision, DecisionInput, Target, Template } from '../algorithm/decision.ts';
+import {
+  type Decision,
+  type DecisionInput,
+  isHeldBack,
+  type Target,
+  type Template,
+} from '../algorithm/decision.ts';
 import { meeting } from '../algorithm/node-kinds.ts';
 import { previousTargets } from '../bindings/binding.ts';
 import { decidedCells } from '../bindings/decided-cells.ts';
@@ -46,7 +52,7 @@ import { underWayOf } from './commitments.ts';
 import type { Committed } from './committed.ts';
 import { EdgeEstimates, type ToldReplicas } from './edge-estimates.ts';
 import { FirstTurns } from './first-turns.ts';
-import { heldBack, missingOverridesOf } from './held-back.ts';
+import { type Held, heldBack, missingOverridesOf } from './held-back.ts';
 import { withPreservedState } from './preserved-of-copies.ts';
 import { Profiles } from './profiles.ts';
 import { Quotas } from './quotas.ts';
@@ -233,16 +239,23 @@ export class Decider {
     if (quotas === 'project' && !this.seen.isProjectComplete(key)) return 'waiting';
     if ((grouped || limited) && !this.seen.isComplete(key)) return 'waiting';
     if (countsBound && byRoom && !this.seen.isAllComplete(key)) return 'waiting';
-    const priority = await this.#priorities.of(parts.cluster, policy.spec, object, parts, signal);
+    const found = await this.#priorities.of(parts.cluster, policy.spec, object, parts, signal);
+    const priority = typeof found === 'object' ? priorityBefore(known) : found;
+    const missingClass = typeof found === 'object' && priority === undefined ? found.className : undefined;
     if (priority !== undefined && !this.#isItsTurn(key, priority)) return 'waiting';
     const estimates = await this.#estimates.thatFit(known, template, signal);
     const unschedulable = await this.#estimates.withoutNode(key, known, signal);
-    if (byRoom || limited) {
+    if ((byRoom || limited) && missingClass === undefined) {
       const turn = this.#firstTurns.turn(key, priority ?? 0, signal);
       if (turn !== undefined) await turn;
       if (!this.turns.isTurn(key, priority ?? 0)) return 'waiting';
     }
-    const prepared = { template, membership, priority, estimates, unschedulable, limited };
+    if (missingClass !== undefined && this.#priorities.isHeardOf(parts.cluster, missingClass)) {
+      // It came in between; that was told to those alone that were decided before.
+      this.#on.wake(key);
+      return 'waiting';
+    }
+    const prepared = { template, membership, priority, missingClass, estimates, unschedulable, limited };
     const decided = this.#decideNow(key, known, prepared);
     this.turns.done(key);
     this.#firstTurns.leave(key);
@@ -269,7 +282,7 @@ export class Decider {
   #decideNow(
     key: ProjectObjectKey,
     known: Known,
-    { template, membership, priority, estimates, unschedulable: stuck, limited }: Prepared,
+    { template, membership, priority, missingClass, estimates, unschedulable: stuck, limited }: Prepared,
   ): Decided {
     const { project, object, present, match, bounds } = known;
     const isNew = this.#on.states.get(key) === undefined;
@@ -331,7 +344,11 @@ export class Decider {
       mostIn: limiting?.mostIn,
       fresh: freshAt !== undefined,
     };
-    const { decision: decided, tasks } = this.#withinQuota(key, input, this.#decideBy(known, state, input));
+    const { decision: decided, tasks } = this.#withinQuota(
+      key,
+      input,
+      this.#decideBy(known, state, input, missingClass),
+    );
     const decision = tellingOfCrashes(decided, limiting);
     const cells = decidedCells(decision, snapshot, bounds, present, nowMs);
     state.waitsForRoom =
@@ -366,8 +383,8 @@ export class Decider {
       template,
       snapshot,
       nowMs,
-      freshAt: decision.outcome === 'Suspended' ? undefined : freshAt,
-      triggers: decision.outcome === 'Suspended' ? present?.status?.reschedule : triggers,
+      freshAt: isHeldBack(decision.outcome) ? undefined : freshAt,
+      triggers: isHeldBack(decision.outcome) ? present?.status?.reschedule : triggers,
       priority,
       cells,
       forbidden: forbiddenCells(bounds, snapshot),
@@ -392,8 +409,8 @@ export class Decider {
     const { targets } = decided.decision;
     const refusal = this.quotas.refusal(key, targets, input.template.request);
     if (refusal === undefined) return decided;
-    const kept = suspendedDecision(input, refusal);
-    return { ...decided, decision: { ...kept, outcome: 'QuotaExceeded' } };
+    const held = { outcome: 'QuotaExceeded', message: refusal } as const;
+    return { ...decided, decision: suspendedDecision(input, held) };
   }
 
   /**
@@ -422,7 +439,12 @@ export class Decider {
     for (const key of keys) this.#on.wake(key);
   }
 
-  #decideBy(known: Known, state: KeyState, input: DecisionInput): FailoverDecision {
+  #decideBy(
+    known: Known,
+    state: KeyState,
+    input: DecisionInput,
+    missingClass: string | undefined,
+  ): FailoverDecision {
     const { object, match, need, present, bounds } = known;
     const { snapshot, nowMs } = input;
     const released = object.metadata.annotations?.[releaseAnnotation];
@@ -431,11 +453,11 @@ export class Decider {
     const { placement } = match.policy.spec;
     const isShared = resourceKey(match.resource.group, match.resource.resource) === crdResource;
     const failover = isShared ? leavesAtOnce : match.policy.spec.failover;
-    const holding = this.#heldBack(known);
-    if (holding !== undefined) {
+    const held = this.#heldBack(known, missingClass);
+    if (held !== undefined) {
       const forbidden = forbiddenCells(bounds, snapshot);
       return {
-        decision: suspendedDecision(input, holding),
+        decision: suspendedDecision(input, held),
         tasks: tasks.filter((task) => !forbidden.has(task.fromCluster) && !isReleased(task, released)),
       };
     }
@@ -451,13 +473,17 @@ export class Decider {
     });
   }
 
-  #heldBack({ match, bounds, project, object }: Known): string | undefined {
+  #heldBack(
+    { match, bounds, project, object }: Known,
+    missingPriorityClass: string | undefined,
+  ): Held | undefined {
     const { spec } = match.policy;
     const overrides = () => this.#on.policies.overridesOf(project.id);
     return heldBack({
       spec,
       bounds,
       isProfileMissing: this.#profiles.of(spec.schedulerName) === 'missing',
+      missingPriorityClass,
       missingOverrides: missingOverridesOf(spec, overrides, object.metadata.namespace),
     });
   }
@@ -468,6 +494,8 @@ interface Prepared {
   readonly template: Template;
   readonly membership: Membership;
   readonly priority: number | undefined;
+  /** That the policy names and nobody has; what is decided waits for it. */
+  readonly missingClass: string | undefined;
   readonly estimates: ToldReplicas;
   /** By cell, how many replicas its edge has no node for; of cells that were asked. */
   readonly unschedulable: ToldReplicas;
@@ -476,6 +504,12 @@ interface Prepared {
 }
 
 const defaultEstimateAgainMs = 30_000;
+
+/** Of a class that went: what this policy decided by it goes on being decided by it. */
+function priorityBefore({ match, present }: Known): number | undefined {
+  const isByThis = present?.spec.policy?.uid === match.policy.uid;
+  return isByThis ? present?.spec.schedulePriority?.priority : undefined;
+}
 
 function least(a: number | undefined, b: number): number {
   return a === undefined ? b : Math.min(a, b);

@@ -1,5 +1,6 @@
 import type { PropagationSpec } from '#api/policy/placement.ts';
 import type { Bounds } from '../algorithm/bounds.ts';
+import type { Decision } from '../algorithm/decision.ts';
 import type { OverrideSource } from '../projection/overrides.ts';
 
 export interface HoldingInput {
@@ -7,25 +8,37 @@ export interface HoldingInput {
   readonly bounds: Bounds | undefined;
   /** The SchedulingProfile that the policy names is not there. */
   readonly isProfileMissing: boolean;
+  /** The PriorityClass that the policy names, which the project has not; undefined where it has it, or needs none. */
+  readonly missingPriorityClass: string | undefined;
   /** Of the policy's `dependentOverrides`. */
   readonly missingOverrides: readonly string[];
 }
+
+export type Held = Pick<Decision, 'outcome' | 'message'>;
 
 /** Why nothing is decided now; undefined when nothing speaks against it. */
 export function heldBack({
   spec: { suspension, schedulerName = '' },
   bounds,
   isProfileMissing,
+  missingPriorityClass,
   missingOverrides,
-}: HoldingInput): string | undefined {
-  if (suspension?.scheduling === true) return 'the policy suspends scheduling';
+}: HoldingInput): Held | undefined {
+  if (suspension?.scheduling === true) return suspended('the policy suspends scheduling');
   const above = bounds?.list.find((bound) => bound.suspension?.scheduling === true);
-  if (above !== undefined) return `policy ${above.name} suspends scheduling`;
-  if (isProfileMissing) return `waits for the SchedulingProfile ${schedulerName}`;
+  if (above !== undefined) return suspended(`policy ${above.name} suspends scheduling`);
+  if (missingPriorityClass !== undefined)
+    return {
+      outcome: 'PriorityClassNotFound',
+      message: `waits for the PriorityClass ${missingPriorityClass}`,
+    };
+  if (isProfileMissing) return suspended(`waits for the SchedulingProfile ${schedulerName}`);
   return missingOverrides.length === 0
     ? undefined
-    : `waits for the override policies ${missingOverrides.join(', ')}`;
+    : suspended(`waits for the override policies ${missingOverrides.join(', ')}`);
 }
+
+const suspended = (message: string): Held => ({ outcome: 'Suspended', message });
 
 /** Of the policy's `dependentOverrides` those that an object's project has not; `namespace`: the object's. */
 export function missingOverridesOf(

@@ -61,6 +61,8 @@ export interface ExplainedTemplate {
   readonly profile?: SchedulingProfile | undefined;
   /** The policy names one, and there is none. */
   readonly isProfileMissing?: boolean | undefined;
+  /** That the policy names, and there is none. */
+  readonly missingPriorityClass?: string | undefined;
   /** Of the policy's `dependentOverrides`. */
   readonly missingOverrides?: readonly string[] | undefined;
   /** Where the other workloads of its groups are. */
@@ -221,14 +223,20 @@ export function boundsAbove(
 
 function decideBy(
   binding: ResourceBinding,
-  { policy, isProfileMissing = false, missingOverrides = [], unschedulable: stuck }: ExplainedTemplate,
+  {
+    policy,
+    isProfileMissing = false,
+    missingPriorityClass,
+    missingOverrides = [],
+    unschedulable: stuck,
+  }: ExplainedTemplate,
   input: DecisionInput,
   bounds: Bounds | undefined,
 ): Decision {
   const { snapshot, template, nowMs, previous, profile } = input;
   if (policy === undefined) return followingDecision(binding, snapshot, bounds);
-  const holding = heldBack({ spec: policy, bounds, isProfileMissing, missingOverrides });
-  if (holding !== undefined) return suspendedDecision(input, holding);
+  const held = heldBack({ spec: policy, bounds, isProfileMissing, missingPriorityClass, missingOverrides });
+  if (held !== undefined) return suspendedDecision(input, held);
   const isShared = isDefinition(binding);
   const { triggers: wanted, unschedulable } = rescheduleOf(policy, profile);
   const fresh =

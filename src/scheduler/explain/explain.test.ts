@@ -208,6 +208,10 @@ test('what if is decided as the scheduler decides: failover, what holds it back,
     /^a: waits for the SchedulingProfile x/,
   );
   assert.match(
+    ask('cell/a=down', { policy: {}, missingPriorityClass: 'gold' }),
+    /^a: waits for the PriorityClass gold/,
+  );
+  assert.match(
     ask('cell/a=down', { policy: {}, missingOverrides: ['o'] }),
     /^a: waits for the override policies o/,
   );

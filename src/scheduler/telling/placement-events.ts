@@ -16,6 +16,8 @@ import { whyFailed } from './why-failed.ts';
 /** As Karmada's scheduler calls them (github.com/karmada-io/karmada/pkg/events/events.go). */
 const failed = 'ScheduleBindingFailed';
 const succeeded = 'ScheduleBindingSucceed';
+/** As its detector calls what its scheduler does not come to see (pkg/detector/detector.go, BuildResourceBinding). */
+const notApplied = 'ApplyPolicyFailed';
 /** What stands for less is not told. */
 const settleMs = 1_000;
 /** An object is told of at most once in this time. */
@@ -132,7 +134,7 @@ export class PlacementEvents {
       const { message = '' } = conditionOf(binding.status?.conditions, bindingConditions.scheduled) ?? {};
       const telling: Telling = {
         type: why === undefined ? 'Normal' : 'Warning',
-        reason: why === undefined ? succeeded : failed,
+        reason: why === undefined ? succeeded : why === 'PriorityClassNotFound' ? notApplied : failed,
         message: why === undefined ? message : whyFailed(message, binding.status?.refusals),
         now: nowTime(clock.now()),
       };
