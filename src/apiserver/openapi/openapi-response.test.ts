@@ -1,102 +1,31 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { builtinDefinitions } from '#api/builtin/definitions.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
-import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
 import type { Schema } from '#apimachinery/schema.ts';
-import { createScheme, extendScheme } from '#apimachinery/scheme-build.ts';
+import { extendScheme } from '#apimachinery/scheme-build.ts';
 import { openApiResponse } from './openapi-response.ts';
 import { prepareOpenApi } from './prepare.ts';
-
-const schema: Schema = {
-  type: 'object',
-  properties: new Map<string, Schema>([
-    [
-      'spec',
-      {
-        type: 'object',
-        required: ['size'],
-        properties: new Map<string, Schema>([
-          ['size', { type: 'integer', description: 'how big', validation: { minimum: 1, maximum: 10 } }],
-          ['port', { intOrString: true }],
-          ['tags', { type: 'array', items: { type: 'string' }, listType: 'set' }],
-          ['choice', { type: 'string', nullable: true, default: 'x', validation: { enum: ['x', 'y'] } }],
-          ['free', { type: 'object', preserveUnknownFields: true }],
-          ['constructor', { type: 'string' }],
-        ]),
-      },
-    ],
-  ]),
-};
-
-function custom(kind: string, kindSchema: Schema): ResourceDefinition {
-  const resource = `${kind.toLowerCase()}s`;
-  const group = 'stable.example.com';
-  const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const;
-  return {
-    group,
-    resource,
-    kind,
-    listKind: `${kind}List`,
-    singular: kind.toLowerCase(),
-    shortNames: [],
-    categories: [],
-    namespaced: true,
-    storedAs: { group, resource },
-    storageVersion: 'v1',
-    strategy: {},
-    origin: 'custom',
-    versions: [
-      {
-        version: 'v1',
-        served: true,
-        schema: kindSchema,
-        verbs,
-        subresources: [
-          { name: 'status', kind, group, version: 'v1', verbs: ['get', 'patch', 'update'] },
-          {
-            name: 'scale',
-            kind: 'Scale',
-            group: 'autoscaling',
-            version: 'v1',
-            verbs: ['get', 'patch', 'update'],
-          },
-        ],
-        columns: [],
-        selectableFields: new Map(),
-      },
-    ],
-  };
-}
-
-const builtin = createScheme(builtinDefinitions());
-const scheme = extendScheme(builtin, [custom('CronTab', schema)]);
-
-function fetch(path: string, accept?: string, hash?: string, ifNoneMatch?: string, basePath?: string) {
-  const query = new URLSearchParams(hash === undefined ? '' : { hash });
-  const response = openApiResponse(scheme, path, query, { accept, ifNoneMatch, basePath });
-  assert.ok(response !== undefined, path);
-  return response;
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: documents are walked freely
-type Document = any;
-
-function document(path: string): Document {
-  return JSON.parse(fetch(path).body.toString());
-}
+import {
+  builtin,
+  custom,
+  type Document,
+  document,
+  schema,
+  scheme,
+  served,
+} from './testing/served-documents.ts';
 
 test('D4: the index names every group version with the hash of its document, below the base path', () => {
   const { paths } = document('/openapi/v3');
   for (const path of ['api/v1', 'apis/apps/v1', 'apis/stable.example.com/v1']) {
     const url = new URL(paths[path].serverRelativeURL, 'http://x');
     assert.equal(url.pathname, `/openapi/v3/${path}`);
-    const response = fetch(`/openapi/v3/${path}`, undefined, url.searchParams.get('hash') ?? '');
+    const response = served(`/openapi/v3/${path}`, undefined, url.searchParams.get('hash') ?? '');
     assert.equal(response.headers['ETag'], `"${url.searchParams.get('hash')}"`);
   }
   const below = JSON.parse(
-    fetch('/openapi/v3', undefined, undefined, undefined, '/clusters/root:a').body.toString(),
+    served('/openapi/v3', undefined, undefined, undefined, '/clusters/root:a').body.toString(),
   );
   assert.match(
     below.paths['api/v1'].serverRelativeURL,
@@ -106,20 +35,20 @@ test('D4: the index names every group version with the hash of its document, bel
 
 test('D4: right hash is cached for a year, wrong one redirects, none is served plainly, ETag gives 304', () => {
   const path = '/openapi/v3/apis/apps/v1';
-  const plain = fetch(path);
+  const plain = served(path);
   assert.equal(plain.status, 200);
   assert.equal(plain.headers['Cache-Control'], undefined);
   const hash = (plain.headers['ETag'] ?? '').replaceAll('"', '');
-  const right = fetch(path, undefined, hash);
+  const right = served(path, undefined, hash);
   assert.equal(right.headers['Cache-Control'], 'public, immutable');
   const days = (Date.parse(right.headers['Expires'] ?? '') - Date.now()) / 86_400_000;
   assert.ok(days > 364 && days < 366);
-  const wrong = fetch(path, undefined, 'WRONG', undefined, '/clusters/a');
+  const wrong = served(path, undefined, 'WRONG', undefined, '/clusters/a');
   assert.equal(wrong.status, 301);
   assert.equal(wrong.headers['Location'], `/clusters/a${path}?hash=${hash}`);
-  assert.equal(fetch(path, undefined, undefined, plain.headers['ETag']).status, 304);
-  const index = fetch('/openapi/v3');
-  assert.equal(fetch('/openapi/v3', undefined, undefined, index.headers['ETag']).status, 304);
+  assert.equal(served(path, undefined, undefined, plain.headers['ETag']).status, 304);
+  const index = served('/openapi/v3');
+  assert.equal(served('/openapi/v3', undefined, undefined, index.headers['ETag']).status, 304);
 });
 
 test('what is not served is not found; what is not acceptable is 406', () => {
@@ -134,7 +63,7 @@ test('what is not served is not found; what is not acceptable is 406', () => {
     assert.equal(openApiResponse(scheme, path, new URLSearchParams(), {}), undefined, path);
   for (const path of ['/openapi/v2', '/openapi/v3', '/openapi/v3/api/v1'])
     assert.throws(
-      () => fetch(path, 'text/html'),
+      () => served(path, 'text/html'),
       (error) => isApiError(error, 'NotAcceptable'),
       path,
     );
@@ -381,110 +310,10 @@ test('D6: Swagger: operations, siblings of references, one definition for all gr
   // As Kubernetes publishes custom resources there: null and preserved fields must not be refused.
   const { choice } = swagger.definitions['com.example.stable.v1.CronTab'].properties.spec.properties;
   assert.deepEqual(choice, { enum: ['x', 'y'] });
-  const first = fetch('/openapi/v2');
+  const first = served('/openapi/v2');
   assert.equal(first.headers['Vary'], 'Accept-Encoding, Accept');
-  assert.equal(fetch('/openapi/v2', undefined, undefined, first.headers['ETag']).status, 304);
+  assert.equal(served('/openapi/v2', undefined, undefined, first.headers['ETag']).status, 304);
 });
-
-/** The fields of one protobuf message: number → values; enough of a decoder to read back what was written. */
-function decode(bytes: Buffer): Map<number, (Buffer | number)[]> {
-  const fields = new Map<number, (Buffer | number)[]>();
-  let at = 0;
-  const varint = () => {
-    let value = 0;
-    let factor = 1;
-    for (;;) {
-      const byte = bytes[at++] as number;
-      value += (byte & 127) * factor;
-      if (byte < 128) return value;
-      factor *= 128;
-    }
-  };
-  while (at < bytes.length) {
-    const tag = varint();
-    const wireType = tag & 7;
-    let value: Buffer | number;
-    if (wireType === 0) value = varint();
-    else if (wireType === 1) {
-      value = bytes.readDoubleLE(at);
-      at += 8;
-    } else {
-      assert.equal(wireType, 2);
-      const length = varint();
-      value = bytes.subarray(at, at + length);
-      at += length;
-    }
-    const list = fields.get(tag >> 3);
-    if (list === undefined) fields.set(tag >> 3, [value]);
-    else list.push(value);
-  }
-  assert.equal(at, bytes.length);
-  return fields;
-}
-
-const message = (bytes: Buffer, ...path: number[]): Buffer =>
-  path.reduce((inner, field) => decode(inner).get(field)?.[0] as Buffer, bytes);
-
-function pairs(bytes: Buffer, field: number): Map<string, Buffer> {
-  return new Map(
-    (decode(bytes).get(field) ?? []).map((pair) => {
-      const inner = decode(pair as Buffer);
-      return [String(inner.get(1)?.[0]), inner.get(2)?.[0] as Buffer];
-    }),
-  );
-}
-
-for (const spelling of ['spec.v2.v1.0', 'spec.v2@v1.0']) {
-  test(`D6: gnostic protobuf of v2, asked for as ${spelling}`, () => {
-    const response = fetch('/openapi/v2', `application/com.github.proto-openapi.${spelling}+protobuf`);
-    assert.equal(
-      response.headers['Content-Type'],
-      'application/com.github.proto-openapi.spec.v2.v1.0+protobuf',
-    );
-    assert.equal(String(message(response.body, 1)), '2.0');
-    const swagger = document('/openapi/v2');
-    const definitions = pairs(message(response.body, 9), 1);
-    assert.deepEqual([...definitions.keys()], Object.keys(swagger.definitions));
-    const paths = pairs(message(response.body, 8), 2);
-    assert.deepEqual([...paths.keys()].sort(), Object.keys(swagger.paths).sort());
-    const spec = message(definitions.get('com.example.stable.v1.CronTab') as Buffer, 25);
-    const properties = pairs(message(pairs(spec, 1).get('spec') as Buffer, 25), 1);
-    assert.deepEqual([...properties.keys()], ['size', 'port', 'tags', 'choice', 'free', 'constructor']);
-    const size = decode(properties.get('size') as Buffer);
-    assert.equal(size.get(7)?.[0], 10);
-    assert.equal(size.get(9)?.[0], 1);
-    assert.equal(String(message(properties.get('size') as Buffer, 22, 1)), 'integer');
-    const strategy = message(definitions.get('io.k8s.api.apps.v1.DeploymentSpec') as Buffer, 25);
-    const extended = pairs(strategy, 1).get('strategy') as Buffer;
-    assert.equal(String(message(extended, 1)), '#/definitions/io.k8s.api.apps.v1.DeploymentStrategy');
-    assert.equal(
-      String(message(pairs(extended, 31).get('x-kubernetes-patch-strategy') as Buffer, 2)),
-      '"retainKeys"',
-    );
-  });
-}
-
-for (const spelling of ['spec.v3.v1.0', 'spec.v3@v1.0']) {
-  test(`D4: gnostic protobuf of v3, asked for as ${spelling}`, () => {
-    const accept = `application/com.github.proto-openapi.${spelling}+protobuf`;
-    const response = fetch('/openapi/v3/apis/apps/v1', accept);
-    assert.equal(
-      response.headers['Content-Type'],
-      'application/com.github.proto-openapi.spec.v3.v1.0+protobuf',
-    );
-    assert.equal(String(message(response.body, 1)), '3.0.0');
-    const json = document('/openapi/v3/apis/apps/v1');
-    const schemas = pairs(message(response.body, 5, 1), 1);
-    assert.deepEqual([...schemas.keys()], Object.keys(json.components.schemas));
-    assert.deepEqual([...pairs(message(response.body, 4), 1).keys()], Object.keys(json.paths));
-    const spec = pairs(message(schemas.get('io.k8s.api.apps.v1.Deployment') as Buffer, 1, 31), 1).get(
-      'spec',
-    ) as Buffer;
-    assert.match(String(message(spec, 1, 34)), /^How many pods/);
-    const reference = message(spec, 1, 26, 2, 1);
-    assert.equal(String(reference), '#/components/schemas/io.k8s.api.apps.v1.DeploymentSpec');
-  });
-}
 
 test('D9: a further CRD changes its own group version and the index, nothing else', async () => {
   const larger = extendScheme(builtin, [custom('CronTab', schema), custom('Other', { type: 'object' })]);
@@ -492,10 +321,10 @@ test('D9: a further CRD changes its own group version and the index, nothing els
   const get = (path: string) => openApiResponse(larger, path, new URLSearchParams(), {});
   assert.notEqual(
     get('/openapi/v3/apis/stable.example.com/v1')?.headers['ETag'],
-    fetch('/openapi/v3/apis/stable.example.com/v1').headers['ETag'],
+    served('/openapi/v3/apis/stable.example.com/v1').headers['ETag'],
   );
-  assert.notEqual(get('/openapi/v3')?.headers['ETag'], fetch('/openapi/v3').headers['ETag']);
-  assert.equal(get('/openapi/v3/apis/apps/v1')?.body, fetch('/openapi/v3/apis/apps/v1').body, 'shared');
+  assert.notEqual(get('/openapi/v3')?.headers['ETag'], served('/openapi/v3').headers['ETag']);
+  assert.equal(get('/openapi/v3/apis/apps/v1')?.body, served('/openapi/v3/apis/apps/v1').body, 'shared');
   const schemas = (JSON.parse(String(get('/openapi/v3/apis/stable.example.com/v1')?.body)) as Document)
     .components.schemas as JsonObject;
   assert.ok(schemas['com.example.stable.v1.Other'] !== undefined);
