@@ -79,6 +79,8 @@ function worldOf(
     noted,
     more = {},
     name = 'a',
+    applied,
+    stored,
   }: {
     readonly content?: readonly KubeObject[];
     /** What lists tell of it. */
@@ -93,6 +95,10 @@ function worldOf(
     readonly noted?: string;
     readonly more?: Partial<SyncContext>;
     readonly name?: string;
+    /** The copy's revision that the edge was written from last. */
+    readonly applied?: string;
+    /** The copy as the workspace has it by now. */
+    readonly stored?: KubeObject;
   },
 ) {
   const deleted: DeleteOptions[] = [];
@@ -130,6 +136,7 @@ function worldOf(
   const federationClient: KubeClient = {
     ...client,
     get: async ({ name, gvr: { resource } }) => {
+      if (resource !== 'logicalclusters' && stored !== undefined) return stored;
       if (resource !== 'logicalclusters') throw new ApiError('NotFound', 'no', { details: { name } });
       const annotations = { [clusterAnnotation]: at.clusterId };
       return {
@@ -172,11 +179,14 @@ function worldOf(
       ...copy.metadata.annotations,
       [syncAnnotations.syncError]: JSON.stringify({ reason: noted, message: '' }),
     };
+  const edge = objectOf(kind, 'a');
+  if (applied !== undefined)
+    edge.metadata.annotations = { ...edge.metadata.annotations, [edgeAnnotations.copyRevision]: applied };
   const remove = (failures = 0, evidence: 'withdrawn' | 'absent' = 'withdrawn') =>
     withdrawer.delete(
       kind,
       { key: copyKeyOf(place), place, copy: evidence === 'absent' ? undefined : copy, failures },
-      edgeObjectOf(objectOf(kind, 'a')),
+      edgeObjectOf(edge),
       evidence,
       new AbortController().signal,
     );
@@ -259,6 +269,28 @@ test('what is deleted is what was seen', async () => {
   const { remove, deleted } = worldOf(servedConfigMaps, {});
   assert.equal((await remove()).state, 'waiting');
   assert.deepEqual(deleted[0]?.preconditions, { uid: 'uid-a', resourceVersion: '12' });
+});
+
+test('a withdrawal that is old news deletes nothing that a later copy has brought', async () => {
+  const successor = objectOf(servedConfigMaps, 'a', { uid: 'successor', resourceVersion: '9' });
+  const late = worldOf(servedConfigMaps, { applied: '8', stored: successor });
+  assert.deepEqual(await late.remove(), { state: 'waiting', requeueAfterMs: 60_000 });
+  const gone = worldOf(servedConfigMaps, { applied: '8' });
+  assert.equal((await gone.remove()).state, 'waiting');
+  assert.deepEqual([late.deleted, gone.deleted], [[], []], 'what became of it is told by its own events');
+});
+
+test('a withdrawal holds that is so still, though the edge names a later revision: the store may have been put back', async () => {
+  const still = objectOf(servedConfigMaps, 'a', { deletionTimestamp, resourceVersion: '7' });
+  const world = worldOf(servedConfigMaps, { applied: '8', stored: still });
+  await world.remove();
+  assert.equal(world.deleted.length, 1);
+  const usual = worldOf(servedConfigMaps, {
+    applied: '6',
+    stored: { ...still, metadata: { name: 'not asked for' } },
+  });
+  await usual.remove();
+  assert.equal(usual.deleted.length, 1);
 });
 
 test('what has no copy goes where the copies lie at the source that the edge was claimed under', async () => {

@@ -10,6 +10,7 @@ import type { ServedKind } from '../edge/served-kind.ts';
 import { toldByWatch } from '../edge/told-by-watch.ts';
 import { type ContainerGates, containerNamed } from './container-gates.ts';
 import { type CopyNotes, syncErrorOf } from './copy-notes.ts';
+import { isStale } from './decide.ts';
 import { contentOf } from './namespace-tenants.ts';
 import { edgeRefOf, isWithdrawing, type SyncContext } from './sync-context.ts';
 import type { SyncItem, SyncOutcome } from './sync-item.ts';
@@ -52,6 +53,9 @@ export class Withdrawer {
       held.forget(key);
       return { state: 'waiting', requeueAfterMs: unheardRecheckMs };
     }
+    if (evidence === 'withdrawn' && !(await this.#isWithdrawnStill(item, edge, signal))) {
+      return { state: 'waiting', requeueAfterMs: unheardRecheckMs };
+    }
     const why = held.isReleased(key)
       ? undefined
       : await this.#reasonToHold(kind, item, edge, evidence, signal);
@@ -73,6 +77,20 @@ export class Withdrawer {
     } finally {
       look.end();
     }
+  }
+
+  /**
+   * Whether what we have heard last of the copy holds, where the edge has come by a later state of it: another federator has the
+   * cell by now, and the copy that was withdrawn may have a successor.
+   */
+  async #isWithdrawnStill(
+    { place, copy }: SyncItem,
+    edge: EdgeObject,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    if (!isStale(copy?.metadata.resourceVersion ?? '', String(edge.copyRevision ?? 0))) return true;
+    const now = await this.#context.workspace.read(place, signal);
+    return now?.metadata.uid === copy?.metadata.uid && now?.metadata.deletionTimestamp !== undefined;
   }
 
   /** A CRD is left at the edge. Throws SyncRefusal while objects of ours are there. */
