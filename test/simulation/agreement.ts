@@ -14,7 +14,10 @@ import { StatusWriter } from './status-writer.ts';
 const quietMs = 900_000;
 /** By then nearly everything has come together; what has not waits for some time to be over. */
 const soonMs = 60_000;
-/** An object that was unwell in a cell is not placed there for ten minutes (docs/policies.md, `failover`). */
+/**
+ * An object that was unwell in a cell is not placed there for ten minutes (docs/policies.md, `failover`), by the clock of the
+ * scheduler that saw it.
+ */
 const avoidedMs = 620_000;
 
 /** Brings about, as people and the edges' controllers do, that all planes agree in time. */
@@ -42,11 +45,11 @@ export class Agreement {
       const found = await this.differences();
       if (found.length === 0) return;
       const forMs = time.nowMs - beganMs;
-      if (forMs > quietMs) {
+      if (forMs > quietMs + time.aheadMsMax) {
         violations.push(...found);
         return;
       }
-      if (!isTouched && forMs > avoidedMs) {
+      if (!isTouched && forMs > avoidedMs + time.aheadMsMax) {
         isTouched = true;
         await this.#touch(() => true);
       }

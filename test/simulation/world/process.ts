@@ -90,6 +90,7 @@ export class SimulatedProcess {
   /** The clock on the wall is set. */
   jump(byMs: number): void {
     this.#jumpMs += byMs;
+    this.#time.aheadMsMax = Math.max(this.#time.aheadMsMax, this.#jumpMs);
   }
 
   /** Resolves while the process runs; never, when it is dead. */

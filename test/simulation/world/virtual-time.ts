@@ -77,6 +77,8 @@ interface Arming {
 const beginMs = Date.UTC(2026, 0, 1);
 
 export class VirtualTime {
+  /** How far some process's clock was set ahead, at most: what is over at a moment of that clock is over so much later by others. */
+  aheadMsMax = 0;
   /** For what the simulated system draws itself: jitter, ids. */
   readonly #chance: Random;
   readonly #pending = new Set<VirtualTimer>();
