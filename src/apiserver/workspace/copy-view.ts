@@ -43,38 +43,22 @@ export class CopyView extends ReadOnlyView {
     const parts = [...this.#events.resourcePrefixes()]
       .filter((resourcePrefix) => !resourcePrefix.startsWith(internalPrefix))
       .sort()
-      .map((resourcePrefix) => ({
-        resourcePrefix,
-        // The whole resource's snapshot is shared with whoever else asked for this revision; a part of it is only a range.
-        snapshot: this.storage.snapshot(resourcePrefix, revision),
-        prefix: resourcePrefix + within,
-      }));
+      .map(
+        (resourcePrefix): Part => ({
+          resourcePrefix,
+          // The whole resource's snapshot is shared with whoever else asked for this revision; a part of it is only a range.
+          snapshot: this.storage.snapshot(resourcePrefix, revision),
+          prefix: resourcePrefix + within,
+        }),
+      );
     return {
       revision,
       *entries(startAfter) {
-        const after = startAfter === undefined ? undefined : originOf(startAfter);
-        for (const part of parts) {
-          if (after !== undefined && part.resourcePrefix < after.resourcePrefix) continue;
-          const from =
-            after?.resourcePrefix === part.resourcePrefix ? after.key : (part.prefix as StorageKey);
-          for (const entry of part.snapshot.entries(from)) {
-            if (!entry.key.startsWith(part.prefix)) break;
-            if (isCopy(entry)) yield new CopyEntry(entry, false);
-          }
-        }
+        for (const original of originalsIn(parts, startAfter)) yield new CopyEntry(original, false);
       },
       count(startAfter) {
         let count = 0;
-        const after = startAfter === undefined ? undefined : originOf(startAfter);
-        for (const part of parts) {
-          if (after !== undefined && part.resourcePrefix < after.resourcePrefix) continue;
-          const from =
-            after?.resourcePrefix === part.resourcePrefix ? after.key : (part.prefix as StorageKey);
-          for (const entry of part.snapshot.entries(from)) {
-            if (!entry.key.startsWith(part.prefix)) break;
-            if (isCopy(entry)) count++;
-          }
-        }
+        for (const _ of originalsIn(parts, startAfter)) count++;
         return count;
       },
     };
@@ -172,6 +156,26 @@ function placeOfPrefix(prefix: string): { readonly clusterId: string; readonly n
   const [, , , clusterId = '', namespace = ''] = prefix.split('/');
   if (clusterId === '') throw new StorageError('unavailable', 'copies are served one workspace at a time');
   return { clusterId, namespace };
+}
+
+/** What of one resource lies in the place that is asked for. */
+interface Part {
+  readonly resourcePrefix: string;
+  readonly snapshot: CacheSnapshot;
+  readonly prefix: string;
+}
+
+/** The objects that are copies, by resource and key; those after the one that this Copy is made from. */
+function* originalsIn(parts: readonly Part[], startAfter: StorageKey | undefined): Generator<CacheEntry> {
+  const after = startAfter === undefined ? undefined : originOf(startAfter);
+  for (const { resourcePrefix, snapshot, prefix } of parts) {
+    if (after !== undefined && resourcePrefix < after.resourcePrefix) continue;
+    const from = after?.resourcePrefix === resourcePrefix ? after.key : (prefix as StorageKey);
+    for (const entry of snapshot.entries(from)) {
+      if (!entry.key.startsWith(prefix)) break;
+      if (isCopy(entry)) yield entry;
+    }
+  }
 }
 
 function isCopy(entry: CacheEntry | undefined): entry is CacheEntry {
