@@ -3,8 +3,9 @@ import type { ApiGroupVersion } from '../discovery/api-groups.ts';
 import { kubernetesVersion } from '../http/version-info.ts';
 import { componentsOf } from './components.ts';
 import { refTo } from './emit-schema.ts';
-import { type ApiOperation, type ApiPath, pathsOf } from './operations.ts';
-import { pretty, type QueryParameter } from './parameters.ts';
+import { type ApiOperation, pathsOf } from './operations.ts';
+import type { QueryParameter } from './parameters.ts';
+import { type PathForm, pathItem } from './path-item.ts';
 
 /** What one group version adds to the Swagger document. */
 export interface FragmentV2 {
@@ -17,7 +18,7 @@ export function fragmentV2(group: string, groupVersion: ApiGroupVersion): Fragme
   for (const [name, component] of componentsOf(groupVersion, group, 'v2'))
     definitions.set(name, component.json);
   const paths = new Map<string, JsonObject>();
-  for (const path of pathsOf(group, groupVersion)) paths.set(path.path, pathItem(path));
+  for (const path of pathsOf(group, groupVersion)) paths.set(path.path, pathItem(path, form));
   return { paths, definitions };
 }
 
@@ -36,16 +37,7 @@ export const frameV2: JsonObject = {
   security: [{ BearerToken: [] }],
 };
 
-function pathItem(path: ApiPath): JsonObject {
-  const item: JsonObject = {};
-  for (const operation of path.operations) item[operation.method] = operationV2(operation);
-  const parameters: JsonObject[] = [];
-  if (path.named) parameters.push(pathParameter('name', 'name of the object'));
-  if (path.namespaced) parameters.push(pathParameter('namespace', 'namespace of the object'));
-  if (path.operations.some((one) => one.action !== undefined)) parameters.push(queryParameter(pretty));
-  if (parameters.length > 0) item['parameters'] = parameters;
-  return item;
-}
+const form: PathForm = { operation: operationV2, pathParameter, queryParameter };
 
 function operationV2(operation: ApiOperation): JsonObject {
   const { body, kind } = operation;

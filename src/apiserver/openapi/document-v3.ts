@@ -3,8 +3,9 @@ import type { ApiGroupVersion } from '../discovery/api-groups.ts';
 import { kubernetesVersion } from '../http/version-info.ts';
 import { componentsOf, isCustomGroup } from './components.ts';
 import { refTo } from './emit-schema.ts';
-import { type ApiOperation, type ApiPath, pathsOf } from './operations.ts';
-import { pretty, type QueryParameter } from './parameters.ts';
+import { type ApiOperation, pathsOf } from './operations.ts';
+import type { QueryParameter } from './parameters.ts';
+import { type PathForm, pathItem } from './path-item.ts';
 
 const builtinInfo = { title: 'Kubernetes', version: `${kubernetesVersion.major}.${kubernetesVersion.minor}` };
 /** As apiextensions-apiserver has it (controller/openapi/builder, getOpenAPIV3Config). */
@@ -25,7 +26,7 @@ export function documentV3(group: string, groupVersion: ApiGroupVersion): JsonOb
   for (const name of [...components.keys()].sort()) schemas[name] = components.get(name)?.json;
   const isCustom = isCustomGroup(groupVersion);
   const paths: JsonObject = {};
-  for (const path of pathsOf(group, groupVersion)) paths[path.path] = pathItem(path);
+  for (const path of pathsOf(group, groupVersion)) paths[path.path] = pathItem(path, form);
   return {
     openapi: '3.0.0',
     info: isCustom ? customInfo : builtinInfo,
@@ -37,16 +38,7 @@ export function documentV3(group: string, groupVersion: ApiGroupVersion): JsonOb
   };
 }
 
-function pathItem(path: ApiPath): JsonObject {
-  const item: JsonObject = {};
-  for (const operation of path.operations) item[operation.method] = operationV3(operation);
-  const parameters: JsonObject[] = [];
-  if (path.named) parameters.push(pathParameter('name', 'name of the object'));
-  if (path.namespaced) parameters.push(pathParameter('namespace', 'namespace of the object'));
-  if (path.operations.some((one) => one.action !== undefined)) parameters.push(queryParameter(pretty));
-  if (parameters.length > 0) item['parameters'] = parameters;
-  return item;
-}
+const form: PathForm = { operation: operationV3, pathParameter, queryParameter };
 
 function operationV3(operation: ApiOperation): JsonObject {
   const responses: JsonObject = {};
