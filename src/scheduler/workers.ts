@@ -11,7 +11,7 @@ import { Decider } from './deciding/decider.ts';
 import { isQuotaKey, StaticQuotas } from './deciding/static-quotas.ts';
 import { Detector } from './detector.ts';
 import { EvictionLimiter } from './failover/eviction-limiter.ts';
-import { CopyReader } from './gather/gather.ts';
+import { CopyReader } from './gather/copy-reader.ts';
 import { gatherLots } from './gather/gather-pace.ts';
 import { Gatherer } from './gather/gatherer.ts';
 import { Interpretations } from './interpreter/interpretations.ts';

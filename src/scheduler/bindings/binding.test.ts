@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { decide } from '../algorithm/decide.ts';
 import { cell, inputOf, snapshotOf, template } from '../algorithm/testing/cells.ts';
-import { gatheredStatus } from '../gather/gather.ts';
+import { gatheredStatus } from '../gather/gathered-status.ts';
 import { triggerDigests } from '../rescheduling/triggers.ts';
 import {
   type BindingInput,

@@ -26,7 +26,7 @@ import type { EvictionLimiter } from '../failover/eviction-limiter.ts';
 import { decideWithFailover, type FailoverDecision, leavesAtOnce } from '../failover/failover.ts';
 import { recallDecided, remember, rememberedReplicas } from '../failover/health-memory.ts';
 import { isReleased, releaseAnnotation } from '../failover/released-evictions.ts';
-import type { CopyReader } from '../gather/gather.ts';
+import type { CopyReader } from '../gather/copy-reader.ts';
 import { hasGatheredStatus, unknownStatusHash } from '../gather/status-writer.ts';
 import type { Interpretations } from '../interpreter/interpretations.ts';
 import { beginAnew, type KeyState } from '../key-state.ts';

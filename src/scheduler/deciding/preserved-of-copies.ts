@@ -3,7 +3,7 @@ import type { GracefulEvictionTask } from '#api/work/resource-binding.ts';
 import type { CopyIndex } from '../copies/copy-index.ts';
 import { preservationOf } from '../failover/failover.ts';
 import { preservedLabels } from '../failover/preserved-state.ts';
-import type { CopyReader } from '../gather/gather.ts';
+import type { CopyReader } from '../gather/copy-reader.ts';
 import type { ProjectObjectKey } from '../object-key.ts';
 import type { Workspaces } from '../workspaces.ts';
 

@@ -14,7 +14,7 @@ import type { ProjectRef } from '../algorithm/cell.ts';
 import type { RefusalCode } from '../algorithm/decision.ts';
 import { defaultGraceSeconds } from '../failover/failover.ts';
 import { releaseAnnotation, releaseOf } from '../failover/released-evictions.ts';
-import { syncErrorText } from '../gather/gather.ts';
+import { syncErrorText } from '../gather/cell-report.ts';
 import { suspendedCells } from '../policy/policy-index.ts';
 import { boundsAbove, decideAnew, type ExplainedTemplate, isDefinition } from './decide-anew.ts';
 import { isRefusalCode, type Reason, reasonOf } from './reasons.ts';

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { aggregateStatus } from './aggregate.ts';
+import { type CellReport, syncErrorText } from './cell-report.ts';
 import { mergeConditions } from './conditions.ts';
-import { type CellReport, gatheredStatus, syncErrorText } from './gather.ts';
+import { gatheredStatus } from './gathered-status.ts';
 import { healthOf } from './health.ts';
 import { dropField } from './status-writer.ts';
 

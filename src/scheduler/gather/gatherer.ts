@@ -8,7 +8,7 @@ import { withProblems } from '../bindings/binding.ts';
 import type { BindingStore } from '../bindings/binding-store.ts';
 import type { CellStore } from '../cells/cell-store.ts';
 import { crdsGvr } from '../copies/cell-crds.ts';
-import { type CopyIndex, type CopyRecord, copyRecordOf, placeKeyOf } from '../copies/copy-index.ts';
+import { type CopyIndex, type CopyRecord, copyRecordOf } from '../copies/copy-index.ts';
 import type { DiscoveredResource } from '../discovery.ts';
 import { memoryOf } from '../failover/health-memory.ts';
 import type { Interpretation } from '../interpreter/interpretation.ts';
@@ -24,10 +24,11 @@ import { type ResourceWatches, watchName } from '../watches/resource-watches.ts'
 import type { Workspaces } from '../workspaces.ts';
 import { aggregateStatus } from './aggregate.ts';
 import type { CellStatus } from './aggregation-rule.ts';
+import { type CellReport, type DecidedCopy, reportOf } from './cell-report.ts';
+import type { CopyReader, CopyReading } from './copy-reader.ts';
 import { type CellDefinition, definitionReport, servedKindsOf } from './definition-report.ts';
-import { type CellReport, type CopyReader, gatheredStatus, syncErrorText } from './gather.ts';
 import { defaultGatherIntervalMs, gatherBurst, gatherWaitMs, paidAfterGathering } from './gather-pace.ts';
-import { healthOf } from './health.ts';
+import { gatheredStatus } from './gathered-status.ts';
 import { podsThere } from './pods.ts';
 import { applyStatus, unknownStatusHash } from './status-writer.ts';
 
@@ -47,6 +48,17 @@ export interface GathererDependencies {
   readonly gatherIntervalMs?: number | undefined;
 }
 
+/** What came back from the cells. */
+interface Gathered {
+  /** Of the cells that tell one. */
+  readonly statuses: readonly CellStatus[];
+  /** Of all cells, by name. */
+  readonly reports: readonly CellReport[];
+  /** Every cell has seen what is to be there now. */
+  readonly allObserved: boolean;
+  readonly interpretation: Interpretation | undefined;
+}
+
 /** What failover goes by: where the object is healthy, and since when it is not. */
 function recordHealth(state: KeyState, reports: readonly CellReport[], nowMs: number): void {
   const { health } = state;
@@ -62,6 +74,8 @@ function recordHealth(state: KeyState, reports: readonly CellReport[], nowMs: nu
   for (const cell of health.unhealthySinceMs.keys())
     if (!unhealthy.has(cell)) health.unhealthySinceMs.delete(cell);
 }
+
+const unread: ReadonlyMap<CopyRecord, CopyReading | undefined> = new Map();
 
 function sortByCell(reports: CellReport[]): void {
   reports.sort((a, b) => (a.cell < b.cell ? -1 : 1));
@@ -127,100 +141,70 @@ export class Gatherer {
   ): Promise<boolean> {
     const resourceName = watchName(parts);
     if (resourceName === crdResource) return this.#gatherDefinition(parts, policy, state, signal);
-    const records: { cell: string; record: CopyRecord; replicas: number | undefined }[] = [];
-    const missing: string[] = [];
+    const { copies, missing } = this.#decidedCopies(key, state);
+    const project = this.#on.workspaces.get(parts.cluster);
+    const interpretation =
+      project === undefined ? undefined : this.#on.interpretations.of(project, parts.group, resource.kind);
+    const { hasStatus } = resource;
+    const readings = hasStatus ? await this.#read(copies, interpretation !== undefined, signal) : unread;
+    const judging = { resourceName, hasStatus, interpretation, state };
+    const statuses: CellStatus[] = [];
+    const reports: CellReport[] = [];
+    let allObserved = missing.length === 0 && copies.length > 0;
+    const { complete } = state.health;
+    complete.clear();
+    for (const copy of copies) {
+      const { cell, record, replicas } = copy;
+      const { report, observed } = reportOf(copy, readings.get(record), judging);
+      const { status } = report;
+      if (!observed) allObserved = false;
+      else if (replicas !== undefined && (podsThere(status) ?? -1) >= replicas) complete.add(cell);
+      if (state.replicas !== undefined && observed && replicas !== undefined && status !== undefined)
+        recordMissing(state.replicas, cell, replicasMissing(status, replicas), this.#on.clock.now());
+      reports.push(report);
+      if (status !== undefined && Object.keys(status).length > 0) statuses.push({ cell, status });
+    }
+    for (const cell of missing) {
+      const message = state.failures.get(cell);
+      reports.push({ cell, applied: false, message, health: 'Unknown', status: undefined });
+    }
+    sortByCell(reports);
+    recordHealth(state, reports, this.#on.clock.now());
+    const gathered = { statuses, reports, allObserved, interpretation };
+    const statusChanged = hasStatus && (await this.#writeStatus(parts, resource, state, gathered, signal));
+    const memory = memoryOf(policy.spec.failover, state.health, state.replicas);
+    const bindingChanged = await this.#writeGathered(parts, state, reports, memory, signal);
+    return statusChanged || bindingChanged;
+  }
+
+  /** The copies in the cells that are decided for, and those of these cells that have none. */
+  #decidedCopies(key: ProjectObjectKey, state: KeyState): { copies: DecidedCopy[]; missing: string[] } {
     const byCell = new Map<string, CopyRecord>();
     for (const [place, record] of this.#on.copies.ofOrigin(key)) {
       const cell = this.#on.workspaces.cellOf(record.cellId);
       if (cell !== undefined && state.desired.has(place)) byCell.set(cell, record);
     }
+    const copies: DecidedCopy[] = [];
+    const missing: string[] = [];
     for (const { name, replicas } of state.targets) {
       const record = byCell.get(name);
       if (record === undefined) missing.push(name);
-      else records.push({ cell: name, record, replicas });
+      else copies.push({ cell: name, record, replicas });
     }
-    // Before a syncer has said anything there is no status to read.
-    const heard = records.filter(
-      ({ record }) => record.syncedHash !== undefined || record.syncError !== undefined,
-    );
-    const project = this.#on.workspaces.get(parts.cluster);
-    const interpretation =
-      project === undefined ? undefined : this.#on.interpretations.of(project, parts.group, resource.kind);
-    const read = resource.hasStatus
-      ? await this.#on.reader.readAll(
-          heard.map(({ record }) => record),
-          signal,
-          interpretation !== undefined,
-        )
-      : [];
-    const readings = new Map(heard.map(({ record }, i) => [record, read[i]]));
-    const statuses: CellStatus[] = [];
-    const reports: CellReport[] = [];
-    let allObserved = missing.length === 0 && records.length > 0;
-    const { complete } = state.health;
-    complete.clear();
-    for (const { cell, record, replicas } of records) {
-      const reading = readings.get(record);
-      const copy = {
-        spec: reading?.spec ?? {},
-        status: reading?.status ?? {},
-        metadata: { generation: reading?.generation ?? 0 },
-      };
-      const status = (reading === undefined ? undefined : interpretation?.reflect(copy)) ?? reading?.status;
-      const applied =
-        record.syncedHash !== undefined && record.syncedHash === state.desired.get(placeKeyOf(record));
-      const observedGeneration = status?.['observedGeneration'];
-      const observed =
-        applied &&
-        (typeof observedGeneration !== 'number' || observedGeneration >= (reading?.generation ?? 0));
-      if (!observed) allObserved = false;
-      else if (replicas !== undefined && (podsThere(status) ?? -1) >= replicas) complete.add(cell);
-      const hasStatus = resource.hasStatus;
-      const told =
-        reading === undefined || !observed
-          ? undefined
-          : interpretation?.isHealthy({ ...copy, status: status ?? {} });
-      const health = healthOf(resourceName, {
-        told,
-        applied,
-        observed,
-        hasStatus,
-        replicas,
-        spec: reading?.spec ?? {},
-        status,
-      });
-      if (state.replicas !== undefined && observed && replicas !== undefined && status !== undefined)
-        recordMissing(state.replicas, cell, replicasMissing(status, replicas), this.#on.clock.now());
-      const message = state.failures.get(cell) ?? syncErrorText(record.syncError);
-      reports.push({ cell, applied, message, health, status });
-      if (status !== undefined && Object.keys(status).length > 0) statuses.push({ cell, status });
-    }
-    for (const cell of missing) {
-      reports.push({
-        cell,
-        applied: false,
-        message: state.failures.get(cell),
-        health: 'Unknown',
-        status: undefined,
-      });
-    }
-    sortByCell(reports);
-    recordHealth(state, reports, this.#on.clock.now());
-    const statusChanged = resource.hasStatus
-      ? await this.#writeStatus(
-          parts,
-          resource,
-          state,
-          statuses,
-          allObserved,
-          reports,
-          interpretation,
-          signal,
-        )
-      : false;
-    const memory = memoryOf(policy.spec.failover, state.health, state.replicas);
-    const bindingChanged = await this.#writeGathered(parts, state, reports, memory, signal);
-    return statusChanged || bindingChanged;
+    return { copies, missing };
+  }
+
+  /** What the copies' statuses are. Before a syncer has said anything there is none to read. */
+  async #read(
+    copies: readonly DecidedCopy[],
+    whole: boolean,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<CopyRecord, CopyReading | undefined>> {
+    const heard = copies
+      .map(({ record }) => record)
+      .filter(({ syncedHash, syncError }) => syncedHash !== undefined || syncError !== undefined);
+    const read = await this.#on.reader.readAll(heard, signal, whole);
+    return new Map(heard.map((record, i) => [record, read[i]]));
   }
 
   /** A definition lies in a cell as the cell's own, for all projects that bring it: there is no copy to look at. */
@@ -264,12 +248,10 @@ export class Gatherer {
     parts: KeyParts,
     resource: DiscoveredResource,
     state: KeyState,
-    statuses: readonly CellStatus[],
-    allObserved: boolean,
-    reports: readonly CellReport[],
-    interpretation: Interpretation | undefined,
+    gathered: Gathered,
     signal: AbortSignal,
   ): Promise<boolean> {
+    const { statuses, reports, interpretation } = gathered;
     const resourceName = watchName(parts);
     const now = nowTime(this.#on.clock.now());
     const metadata = this.#on.watches.get(resourceName, parts.cluster, parts.namespace, parts.name)?.metadata;
@@ -290,7 +272,7 @@ export class Gatherer {
     const status: JsonObject | undefined =
       custom ?? aggregateStatus(resourceName, statuses, now, silent) ?? emptied;
     if (status === undefined || metadata?.uid === undefined) return false;
-    const observed = await this.#observedGeneration(parts, resource, state, statuses, allObserved, signal);
+    const observed = await this.#observedGeneration(parts, resource, state, gathered, signal);
     if (observed !== undefined) status['observedGeneration'] = observed;
     const hash = contentHashOf(status);
     if (state.appliedStatusHash === hash) return false;
@@ -312,8 +294,7 @@ export class Gatherer {
     parts: KeyParts,
     resource: DiscoveredResource,
     state: KeyState,
-    statuses: readonly CellStatus[],
-    allObserved: boolean,
+    { statuses, allObserved }: Gathered,
     signal: AbortSignal,
   ): Promise<number | undefined> {
     if (!statuses.some(({ status }) => typeof status['observedGeneration'] === 'number')) return undefined;
