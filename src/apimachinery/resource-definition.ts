@@ -97,6 +97,10 @@ export interface Strategy {
   readonly defaults?: ((object: KubeObject, version: string) => void) | undefined;
   /** Wipes or fills what users may not set on create, beyond status. In place. */
   readonly prepareForCreate?: ((object: KubeObject) => void) | undefined;
+  /** What a new object has when it is read back and nobody looks at before: called after admission and validation. In place. */
+  readonly completeNew?: ((object: KubeObject) => void) | undefined;
+  /** A new object has another name, since the generated one was taken: brings what was made of that into line. In place. */
+  readonly renameNew?: ((object: KubeObject, former: string) => void) | undefined;
   readonly prepareForUpdate?:
     | ((object: KubeObject, old: KubeObject, subresource: string) => void)
     | undefined;
@@ -129,6 +133,8 @@ export interface Strategy {
   readonly metadataLooks?: 'change' | 'whole' | 'twice' | 'whole first' | 'both' | 'none' | undefined;
   /** Whether a generateName may be whatever fits a path: only the name is held to the kind's rule. */
   readonly prefixIsFree?: boolean;
+  /** A generateName is the name, as it is. */
+  readonly prefixIsName?: boolean;
   /** By subresource (`''`: the object itself): fields that nobody comes to own by writing there, where it is no general rule. */
   readonly unownedFields?: { readonly [subresource: string]: readonly string[] } | undefined;
   /** The kind that errors name, where that is another than the definition's: events of both groups are core's. */

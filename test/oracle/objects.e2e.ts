@@ -1,4 +1,5 @@
 import { describeBeside } from './describe-beside.ts';
+import { generatedNames } from './generated-names.ts';
 import { kindsOf } from './kinds.ts';
 import { lifecycles } from './lifecycles.ts';
 import { mutatedObjects, standingSamples } from './mutated-objects.ts';
@@ -13,6 +14,9 @@ describeBeside('objects as kube-apiserver has them', {
   tests: {
     'each kind from its creation to its deletion': async ({ pair, report }) =>
       runCases(pair, lifecycles(await kindsOf(pair)), report),
+
+    'each kind with a name that is generated, or too long for a label': async ({ pair, report }) =>
+      runCases(pair, generatedNames(await kindsOf(pair)), report),
 
     'each kind with one field changed, and with two': async ({ pair, seed, report }) => {
       const kinds = await kindsOf(pair);

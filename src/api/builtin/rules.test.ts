@@ -28,6 +28,7 @@ function created(object: KubeObject): KubeObject {
   definition.strategy.defaults?.(object, version.version);
   object.metadata.uid = '8f0a3d52-6a5b-4f0e-9d43-1c2f5c6b7a80';
   definition.strategy.prepareForCreate?.(object);
+  definition.strategy.completeNew?.(object);
   return object;
 }
 

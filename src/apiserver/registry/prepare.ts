@@ -6,10 +6,7 @@ import { nowTime } from '#apimachinery/rfc3339.ts';
 import { newUid } from '#apimachinery/uid.ts';
 import { isInert, separatesStatus, type Target } from './target.ts';
 
-/**
- * Gives a new object its identity and takes away what users may not set (C1, C6, C7). In place; the name may still be
- * missing when there is a generateName.
- */
+/** Gives a new object, which has its name, its identity, and takes away what users may not set (C1, C6, C7). In place. */
 export function prepareForCreate(object: KubeObject, target: Target, nowMs: number): void {
   const { definition } = target.served;
   const { metadata } = object;
@@ -24,6 +21,12 @@ export function prepareForCreate(object: KubeObject, target: Target, nowMs: numb
   setFirstGeneration(metadata, definition);
   if ('status' in object && dropsNewStatus(target)) delete object['status'];
   if (!isInert(target.workspace, definition)) definition.strategy.prepareForCreate?.(object);
+}
+
+/** After admission and validation (rest.BeforeCreate: Canonicalize; and what defaulting adds when it is read back). In place. */
+export function completeNew(object: KubeObject, { served, workspace }: Target): void {
+  const { definition } = served;
+  if (!isInert(workspace, definition)) definition.strategy.completeNew?.(object);
 }
 
 function setFirstGeneration(metadata: ObjectMeta, { strategy }: Target['served']['definition']): void {

@@ -1,6 +1,5 @@
 import { ApiError, alreadyExists, conflict, forbidden, notFound } from '#apimachinery/api-error.ts';
 import { type Clock, systemClock } from '#apimachinery/clock.ts';
-import { generateName } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CachedStorage, CacheEntry } from '#storage/cached-storage.ts';
 import type { Guard, Operation, Revision, StorageKey, TransactionResult } from '#storage/storage.ts';
@@ -23,8 +22,9 @@ import {
 import { encodeConverted, encodeObject } from './encode-object.ts';
 import { encodeStored } from './encode-stored.ts';
 import { contended, type Lost, lostTo } from './lost-guard.ts';
-import { nextName } from './next-name.ts';
+import { generatedName, renameNew } from './next-name.ts';
 import {
+  completeNew,
   dedupeOwnerReferences,
   isNoop,
   prepareForCreate,
@@ -104,11 +104,12 @@ export class Registry {
    */
   async create(target: Target, object: KubeObject, options: WriteOptions): Promise<WriteOutcome> {
     const namesRevision = isRevision(object.metadata.resourceVersion);
-    prepareForCreate(object, target, this.#clock.now());
-    dedupeOwnerReferences(object.metadata, options.warnings);
     const { metadata } = object;
     const isGenerated = metadata.name === undefined && metadata.generateName !== undefined;
-    if (isGenerated) metadata.name = generateName(metadata.generateName!);
+    // First: a Job's pods are labelled with it (Store.Create before rest.BeforeCreate).
+    if (isGenerated) metadata.name = generatedName(target, object);
+    prepareForCreate(object, target, this.#clock.now());
+    dedupeOwnerReferences(object.metadata, options.warnings);
     if (carriesClusterAnnotation(target.workspace)) stripClusterAnnotation(object);
     const tracking = options.track === undefined ? object : options.track(object, undefined);
     const tracked = tracking instanceof Promise ? await tracking : tracking;
@@ -139,9 +140,10 @@ export class Registry {
       if (this.peek(named) !== undefined) {
         if (!isGenerated && (await this.#isGoneElsewhere(named))) continue;
         if (!isGenerated) throw this.#taken(named);
-        tracked.metadata.name = nextName(target, tracked, nameTries++);
+        renameNew(target, tracked, nameTries++);
         continue;
       }
+      completeNew(tracked, target);
       const allocation = this.#allocations.allocate(named, {
         object: tracked,
         old: undefined,
@@ -163,7 +165,7 @@ export class Registry {
         continue;
       }
       if (!isGenerated) throw this.#taken(named);
-      tracked.metadata.name = nextName(target, tracked, nameTries++);
+      renameNew(target, tracked, nameTries++);
     }
   }
 

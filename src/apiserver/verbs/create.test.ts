@@ -208,11 +208,79 @@ test('create: refusals (C1, C3, E3, N1, N2, S2)', async () => {
   }
 });
 
-test('create: generated names, eight tries (C2)', async () => {
+test('create: generated names (C2)', async () => {
   await using harness = await openHarness();
   const made = await harness.post(maps, configMap('', { metadata: { generateName: 'job-' } }));
   assert.match(made.object.metadata.name ?? '', /^job-[bcdfghjklmnpqrstvwxz2456789]{5}$/);
   assert.equal(made.object.metadata.generateName, 'job-');
   const long = await harness.post(maps, configMap('', { metadata: { generateName: 'x'.repeat(70) } }));
   assert.equal(long.object.metadata.name?.length, 63);
+});
+
+const jobs = '/apis/batch/v1/namespaces/default/jobs';
+const pods = { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } };
+const job = (metadata: JsonObject, template: JsonObject = {}): JsonObject => ({
+  ...{ apiVersion: 'batch/v1', kind: 'Job', metadata },
+  spec: { template: { ...pods, ...template } },
+});
+
+// As a kube-apiserver 1.36 answers (Store.Create makes the name before rest.BeforeCreate).
+test('create: what a kind makes of its name is made of the generated one (C2, C11)', async () => {
+  await using harness = await openHarness();
+  const made = await harness.post(jobs, job({ generateName: 'j-' }));
+  assert.equal(made.code, 201);
+  const { name, labels } = made.object.metadata;
+  const { template } = made.object['spec'] as { template: { metadata: { labels: JsonObject } } };
+  assert.deepEqual([labels?.['job-name'], template.metadata.labels['job-name']], [name, name]);
+  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { generateName: 'n-' } };
+  const { metadata } = (await harness.post('/api/v1/namespaces', namespace)).object;
+  assert.equal(metadata.labels?.['kubernetes.io/metadata.name'], metadata.name);
+});
+
+test('create: an address is called as its generateName says, and eight tries find no other (C2)', async () => {
+  await using harness = await openHarness();
+  const addresses = '/apis/networking.k8s.io/v1/ipaddresses';
+  const address = {
+    ...{ apiVersion: 'networking.k8s.io/v1', kind: 'IPAddress', metadata: { generateName: '10.1.0.9' } },
+    spec: { parentRef: { resource: 'services', name: 's', namespace: 'n' } },
+  };
+  assert.equal((await harness.post(addresses, address)).object.metadata.name, '10.1.0.9');
+  await assert.rejects(
+    harness.post(addresses, address),
+    apiError('AlreadyExists', /"10\.1\.0\.9" already exists, the server was not able to generate a unique/),
+  );
+});
+
+// As a kube-apiserver 1.36 answers: labels that a Job has of its template are not looked at, unless defaulting gave it those.
+test('create: a Job whose name is longer than a label’s value may be (O4)', async () => {
+  await using harness = await openHarness();
+  const name = 'j'.repeat(64);
+  const why = `Invalid value: "${name}": must be no more than 63 bytes`;
+  const refusal = (...fields: string[]) => {
+    const told = fields.map((field) => `${field}: ${why}`).join(', ');
+    const list = fields.length === 1 ? told : `[${told}]`;
+    return apiError('Invalid', `Job.batch "${name}" is invalid: ${list}`);
+  };
+  await assert.rejects(harness.post(jobs, job({ name })), refusal('spec.template.labels'));
+  await assert.rejects(
+    harness.post(jobs, job({ name, labels: { a: 'b' } })),
+    refusal('spec.template.labels'),
+  );
+  const labelled = { metadata: { labels: { a: 'b' } } };
+  await assert.rejects(
+    harness.post(jobs, job({ name }, labelled)),
+    refusal('metadata.labels', 'spec.template.labels'),
+  );
+  assert.equal((await harness.post(jobs, job({ name: name.slice(1) }))).code, 201);
+  const cronJob = (metadata: JsonObject): JsonObject => ({
+    ...{ apiVersion: 'batch/v1', kind: 'CronJob', metadata },
+    spec: { schedule: '* * * * *', jobTemplate: { spec: { template: pods } } },
+  });
+  await assert.rejects(
+    harness.post('/apis/batch/v1/namespaces/default/cronjobs', cronJob({ generateName: 'c'.repeat(53) })),
+    apiError(
+      'Invalid',
+      /is invalid: metadata\.name: Invalid value: "c{53}.{5}": must be no more than 52 char/,
+    ),
+  );
 });

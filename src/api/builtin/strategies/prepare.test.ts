@@ -102,7 +102,7 @@ test('a pod’s subresources change only what is theirs', () => {
 });
 
 test('a Job selects its own pods, unless told how', () => {
-  const { prepareForCreate } = strategyOf('batch', 'jobs');
+  const { prepareForCreate, completeNew, renameNew } = strategyOf('batch', 'jobs');
   const job = object('Job', { metadata: { uid: 'u1' }, spec: { template: {} } });
   prepareForCreate!(job);
   const labels = {
@@ -115,7 +115,16 @@ test('a Job selects its own pods, unless told how', () => {
     template: { metadata: { labels } },
     selector: { matchLabels: { 'batch.kubernetes.io/controller-uid': 'u1' } },
   });
-  assert.deepEqual(job.metadata.labels, labels);
+  assert.equal(job.metadata.labels, undefined, 'before it is read back nobody sees those');
+  job.metadata.name = 'y';
+  renameNew!(job, 'x');
+  completeNew!(job);
+  const renamed = { ...labels, 'job-name': 'y', 'batch.kubernetes.io/job-name': 'y' };
+  assert.deepEqual((job['spec'] as JsonObject)['template'], { metadata: { labels: renamed } });
+  assert.deepEqual(job.metadata.labels, renamed);
+  job.metadata.name = 'z';
+  renameNew!(job, 'y');
+  assert.equal(job.metadata.labels['job-name'], 'z');
   const manual = object('Job', { spec: { manualSelector: true, template: {} } });
   prepareForCreate!(manual);
   assert.deepEqual(manual['spec'], { manualSelector: true, template: {} });

@@ -13,7 +13,7 @@ import { podQos } from './pod-qos.ts';
  * What each kind fills in or takes back before it is validated (source: PrepareForCreate and PrepareForUpdate of each
  * strategy in Kubernetes' pkg/registry). Status itself is kept apart by the registry (KUBERNETES.md C7).
  */
-export type Prepare = Pick<Strategy, 'prepareForCreate' | 'prepareForUpdate'>;
+export type Prepare = Pick<Strategy, 'prepareForCreate' | 'completeNew' | 'renameNew' | 'prepareForUpdate'>;
 
 export const prepares: { readonly [groupResource: string]: Prepare } = {
   namespaces: {
@@ -22,6 +22,10 @@ export const prepares: { readonly [groupResource: string]: Prepare } = {
       const finalizers = textsAt(spec, 'finalizers');
       if (!finalizers.includes('kubernetes')) spec['finalizers'] = [...finalizers, 'kubernetes'];
       namespace['status'] = { phase: 'Active' };
+    },
+    // Defaulting had no name yet where it was generated (namespaceStrategy.Canonicalize).
+    completeNew: ({ metadata }) => {
+      metadata.labels = { ...metadata.labels, 'kubernetes.io/metadata.name': metadata.name ?? '' };
     },
     prepareForUpdate: (namespace, old, subresource) => {
       if (subresource === 'finalize') copyField(namespace, old, 'status');
@@ -135,7 +139,12 @@ export const prepares: { readonly [groupResource: string]: Prepare } = {
       if (subresource !== 'status') keepStatusAnnotations(autoscaler, old);
     },
   },
-  'jobs.batch': { prepareForCreate: generateJobSelector, prepareForUpdate: takeTemplateLabels },
+  'jobs.batch': {
+    prepareForCreate: generateJobSelector,
+    completeNew: takeTemplateLabels,
+    renameNew: renameJobLabels,
+    prepareForUpdate: takeTemplateLabels,
+  },
   'statefulsets.apps': withoutDisabled(['spec.updateStrategy.rollingUpdate.maxUnavailable']),
   'csidrivers.storage.k8s.io': withoutDisabled(['spec.preventPodSchedulingIfMissing']),
   'leases.coordination.k8s.io': withoutDisabled(['spec.strategy', 'spec.preferredHolder']),
@@ -377,9 +386,15 @@ function generateJobSelector(job: KubeObject): void {
   for (const label of controllerUidLabels) labels[label] ??= uid;
   const matchLabels = objectIn(objectIn(spec, 'selector'), 'matchLabels');
   matchLabels['batch.kubernetes.io/controller-uid'] ??= uid;
-  // Kubernetes gives a Job without labels its template's, these among them.
-  if (isShared || Object.keys(job.metadata.labels ?? {}).length === 0) {
-    job.metadata.labels = { ...(labels as { [key: string]: string }) };
+  // In Kubernetes they are one map, where defaulting gave the Job those of its template.
+  if (isShared) job.metadata.labels = { ...(labels as { [key: string]: string }) };
+}
+
+function renameJobLabels(job: KubeObject, former: string): void {
+  const ofPods = objectAt(job, 'spec', 'template', 'metadata', 'labels');
+  for (const labels of [job.metadata.labels, ofPods] as (JsonObject | undefined)[]) {
+    for (const label of jobNameLabels)
+      if (labels?.[label] === former) labels[label] = job.metadata.name ?? '';
   }
 }
 
@@ -392,7 +407,10 @@ function unshareLabels(job: KubeObject): boolean {
   return true;
 }
 
-/** A Job without labels has its template's, whoever took its own away (SetDefaults_Job, when it is read). */
+/**
+ * A Job without labels has its template's, also those that were generated, and whoever took its own away (SetDefaults_Job, when
+ * it is read): nobody looks at them when it is made.
+ */
 function takeTemplateLabels(job: KubeObject): void {
   if (unshareLabels(job) || Object.keys(job.metadata.labels ?? {}).length > 0) return;
   const labels = objectAt(job, 'spec', 'template', 'metadata', 'labels');

@@ -193,15 +193,7 @@ const nameValidators: { readonly [groupResource: string]: NameValidator } = {
   'poddisruptionbudgets.policy': pathSegmentName,
   'clustertrustbundles.certificates.k8s.io': (name) =>
     dns1123Subdomain(name.slice(name.lastIndexOf(':') + 1)),
-  'cronjobs.batch': (name) => {
-    const errors = dns1123Subdomain(name);
-    // A Job's name is the CronJob's, a dash and ten digits, and must fit 63 characters.
-    if (name.length > cronJobNameMax) errors.push(`must be no more than ${cronJobNameMax} characters`);
-    return errors;
-  },
 };
-
-const cronJobNameMax = 52;
 
 /** DELETE keeps dependents unless told otherwise (KUBERNETES.md X4); events are nobody's owners. */
 const propagations: { readonly [groupResource: string]: Traits['defaultPropagation'] } = {
@@ -233,6 +225,7 @@ export interface Traits {
   readonly toldAs: { readonly group: string; readonly kind: string } | undefined;
   readonly metadataLooks: 'change' | 'whole' | 'twice' | 'whole first' | 'both' | 'none';
   readonly prefixIsFree: boolean;
+  readonly prefixIsName: boolean;
 }
 
 export function traitsOf(groupResource: string): Traits {
@@ -248,6 +241,8 @@ export function traitsOf(groupResource: string): Traits {
     unownedFields: unownedFields[groupResource],
     toldAs: groupResource === 'events.events.k8s.io' ? { group: '', kind: 'Event' } : undefined,
     prefixIsFree: prefixesFree.has(groupResource),
+    // It is what it is called (ipAddressStrategy: noopNameGenerator).
+    prefixIsName: groupResource === 'ipaddresses.networking.k8s.io',
     metadataLooks:
       (['whole', 'twice', 'whole first', 'both', 'none'] as const).find((look) =>
         metadataLooks[look].has(groupResource),

@@ -378,3 +378,11 @@ export function checkNonReservedPath(errors: Errors, field: string, path: string
     errors.push(invalid(field, path, "must not start with '..'"));
   }
 }
+
+/** As Go shows a map of texts that are ASCII. */
+export function byKey(labels: JsonObject | undefined): JsonObject | undefined {
+  return labels === undefined ? undefined : Object.fromEntries(Object.entries(labels).sort(asciiOrder));
+}
+
+const asciiOrder = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number =>
+  a < b ? -1 : 1;

@@ -11,7 +11,17 @@ export const cronJobRule: Rule = rule({ always: checkCronJob });
 
 const zonePart = /^[A-Za-z._0-9+-]{1,14}$/;
 
+/** A Job's name is the CronJob's, a dash and ten digits, and must fit 63 characters. */
+const nameMax = 52;
+
 function checkCronJob(errors: Errors, cronJob: KubeObject, old: KubeObject | undefined): void {
+  checkCronJobSpec(errors, cronJob, old);
+  const { name = '' } = cronJob.metadata;
+  if (old === undefined && name.length > nameMax)
+    errors.push(invalid('metadata.name', name, `must be no more than ${nameMax} characters`));
+}
+
+function checkCronJobSpec(errors: Errors, cronJob: KubeObject, old: KubeObject | undefined): void {
   const spec = specOf(cronJob);
   const schedule = textAt(spec, 'schedule');
   const zone = valueAt(spec, 'timeZone');

@@ -4,6 +4,7 @@ import { dns1123Label, dns1123Subdomain, labelKey } from '#apimachinery/names.ts
 import type { KubeObject } from '#apimachinery/object.ts';
 import { booleanAt, numberAt, objectAt, objectsAt, textAt, valueAt } from '../read.ts';
 import {
+  byKey,
   checkImmutable,
   checkName,
   checkNonNegative,
@@ -293,7 +294,7 @@ function checkGeneratedSelector(errors: Errors, job: KubeObject): void {
     const value = labels?.[key];
     if (value === undefined) errors.push(required(`${at}[${key}]`, `must be '${String(expected[key])}'`));
     else if (value !== expected[key]) {
-      errors.push(invalid(`${at}[${key}]`, labels, `must be '${String(expected[key])}'`));
+      errors.push(invalid(`${at}[${key}]`, byKey(labels), `must be '${String(expected[key])}'`));
     }
   }
   if (selectorMatches(selector, expected) === false) {
@@ -309,7 +310,7 @@ function checkJobSelector(errors: Errors, spec: JsonObject): void {
   // A selector that is absent selects nothing.
   if (selector === undefined || selectorMatches(selector, labels) === false) {
     errors.push(
-      invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'),
+      invalid('spec.template.metadata.labels', byKey(labels), '`selector` does not match template `labels`'),
     );
   }
 }

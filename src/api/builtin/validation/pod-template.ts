@@ -2,6 +2,7 @@ import { forbiddenField, invalid, notSupported } from '#apimachinery/field-error
 import type { JsonObject } from '#apimachinery/json.ts';
 import { objectAt, objectsAt, textAt, valueAt } from '../read.ts';
 import {
+  byKey,
   checkAnnotations,
   checkLabels,
   type Errors,
@@ -42,7 +43,9 @@ export function checkControllerTemplate(
   const matches = kind === 'ReplicationController' ? plainlyMatches : selectorMatches;
   // An absent selector selects nothing, an empty one is told of as such.
   if (selector === undefined || (!isEmptySelector(selector) && matches(selector, labels) === false)) {
-    errors.push(invalid(`${path}.metadata.labels`, labels, '`selector` does not match template `labels`'));
+    errors.push(
+      invalid(`${path}.metadata.labels`, byKey(labels), '`selector` does not match template `labels`'),
+    );
   }
   checkPodTemplate(errors, path, template);
   const restartPolicy = textAt(template, 'spec', 'restartPolicy');

@@ -1,0 +1,43 @@
+import type { JsonObject } from '#apimachinery/json.ts';
+import type { Case, Step } from './case.ts';
+import { collectionOf, type Kinds } from './kinds.ts';
+import { namespace } from './pair.ts';
+import { named, plainSamples } from './samples.ts';
+
+/** A prefix is cut after 58 characters (names.SimpleNameGenerator): there this one ends in a way that the suffix is told by. */
+const longPrefix = `${'q'.repeat(54)}-p0-and-more`;
+/** By one longer than a label's value may be. */
+const longName = 'n'.repeat(64);
+
+/** Each kind's sample without a name, which the server is to make: tried, written, with a prefix that is cut, and with a name too long for a label. */
+export function generatedNames({ kinds }: Kinds): Case[] {
+  return plainSamples().flatMap((sample, at) => {
+    const kind = kinds.get(`${String(sample.object['apiVersion'])} ${String(sample.object['kind'])}`);
+    if (kind === undefined) return [];
+    const path = collectionOf(kind);
+    const make = (metadata: JsonObject, query = ''): Step => {
+      const object = named(sample.object, 'x', namespace);
+      const { name: _none, ...rest } = object['metadata'] as JsonObject;
+      return {
+        path: `${path}${query}`,
+        method: 'POST',
+        body: { ...object, metadata: { ...rest, ...metadata } },
+      };
+    };
+    const dryRun = '?dryRun=All';
+    return [
+      {
+        name: `generated name of ${sample.name}`,
+        steps: [
+          // The suffix is told apart by what stands before it.
+          make({ generateName: `p${at}-` }, dryRun),
+          make({ generateName: `p${at}-` }),
+          make({ generateName: `p${at}-`, labels: { own: 'label' } }, dryRun),
+          make({ name: longName }, dryRun),
+          make({ name: longName, labels: { own: 'label' } }, dryRun),
+          make({ generateName: longPrefix }, `${dryRun}&fieldValidation=Ignore`),
+        ],
+      },
+    ];
+  });
+}
