@@ -48,7 +48,8 @@ export interface RolloutPlan {
 /**
  * Takes an object that changed to its cells wave by wave: the next begins when all cells of those before are healthy, the
  * pause is over and, where asked for, somebody approved. A wave that is not healthy in time is gone back on, or stays; so is one
- * whose cells have all gone before they told: the change was tried nowhere that it was to be tried. Pure. What is new (nothing is kept of it) goes everywhere at once, as does what the object was before.
+ * whose cells have all gone before they told: the change was tried nowhere that it was to be tried. Pure. What is new (nothing
+ * is kept of it) goes everywhere at once, as does what the object was before.
  */
 export function planRollout(input: RolloutInput): RolloutPlan {
   const { rollout, revision, kept, cells, nowMs } = input;
@@ -72,79 +73,124 @@ export function planRollout(input: RolloutInput): RolloutPlan {
   // Not begun yet: the first wave may want approval too.
   if (status.wave < 0) status = enter(0, status, input, waves);
   for (;;) {
-    const updated = cellsUpTo(waves, status.wave);
-    const behind = new Set([...all].filter((cell) => !updated.has(cell)));
-    const needed = new Set([...updated].filter((cell) => !input.leaving.has(cell)));
-    if (status.phase === 'AwaitingApproval') {
-      // The policy has the wave that was to be approved no more.
-      if (status.wave + 1 >= waves.length) {
-        status = { ...status, phase: 'Progressing', since: now };
-        continue;
-      }
-      // Where its cells have gone meanwhile, nobody has approved the wave after it.
-      const next = enter(status.wave + 1, status, input, waves, true);
-      if (next.phase === 'AwaitingApproval') {
-        if (isWell(needed, input)) return stay(counted(next, updated, all), behind, needed, undefined);
-        status = { ...status, phase: 'Progressing', since: now };
-        continue;
-      }
-      status = next;
-      continue;
-    }
-    const well = [...needed].every((cell) => healthy.has(cell));
-    if (status.phase === 'Pausing') {
-      if (!isWell(needed, input)) {
-        status = { ...status, phase: 'Progressing', since: now };
-        continue;
-      }
-      const untilMs = Date.parse(status.since) + pauseMs(rollout, status.wave);
-      if (nowMs < untilMs) return stay(counted(status, updated, all), behind, needed, untilMs);
-      status = enter(status.wave + 1, status, input, waves);
-      continue;
-    }
-    const present = [...(waves[status.wave]?.cells ?? [])].filter((cell) => needed.has(cell)).length;
-    // Where no cell is behind there is nothing left to go wrong in.
-    const isEmptied = present === 0 && (status.waveCells ?? 0) > 0 && (behind.size > 0 || all.size === 0);
-    if (present > (status.waveCells ?? 0)) status = { ...status, waveCells: present };
-    if (well && !isEmptied) {
-      if (status.wave >= waves.length - 1) return complete(revision, waves.length, all);
-      const isEmpty = (waves[status.wave]?.cells.size ?? 0) === 0;
-      status =
-        pauseMs(rollout, status.wave) > 0 && !isEmpty
-          ? { ...status, phase: 'Pausing', since: now, message: '' }
-          : enter(status.wave + 1, status, input, waves);
-      continue;
-    }
-    const failing = [...needed].filter((cell) => !healthy.has(cell)).sort();
-    const emptied = `wave ${status.waveName ?? ''} has none of its cells any more`;
-    // What nobody has fails nowhere.
-    if (isEmptied && all.size === 0)
-      return stay({ ...counted(status, updated, all), message: emptied }, behind, needed, undefined);
-    // Nothing that is heard of the others tells of it.
-    const awaited = isEmptied ? undefined : needed;
-    const dueMs =
-      Date.parse(status.since) + (rollout.healthTimeoutSeconds ?? defaultHealthTimeoutSeconds) * 1_000;
-    if (nowMs < dueMs || !input.isHeard) {
-      const recheckAtMs = nowMs < dueMs ? dueMs : nowMs + hearingMs;
-      const waiting = {
-        ...counted(status, updated, all),
-        phase: 'Progressing' as const,
-        message: isEmptied ? emptied : waitsFor(failing),
-      };
-      return { ...stay(waiting, behind, needed, recheckAtMs), awaited };
-    }
-    const message = isEmptied ? emptied : `not healthy in time: ${someOf(failing)}`;
-    if (rollout.onFailure === 'Pause') {
-      const paused = { ...counted(status, updated, all), phase: 'Paused' as const, message };
-      return { ...stay(paused, behind, needed, undefined), awaited };
-    }
-    return stay(
-      { ...status, phase: 'RolledBack', updated: 0, cells: all.size, message, since: now },
-      all,
-      new Set(),
-      undefined,
-    );
+    const step = stepFrom(status, { input, waves, all, healthy, now });
+    if ('plan' in step) return step.plan;
+    status = step.next;
   }
+}
+
+/** What stays as it is while one looks how far a rollout comes. */
+interface Course {
+  readonly input: RolloutInput;
+  readonly waves: readonly Wave[];
+  readonly all: ReadonlySet<string>;
+  /** Of the cells that the change had reached. */
+  readonly healthy: ReadonlySet<string>;
+  readonly now: string;
+}
+
+/** What a rollout does in one state: it comes into the next, or stays. */
+type Step = { readonly next: RolloutStatus } | { readonly plan: RolloutPlan };
+
+/** How far the change goes in one state. */
+interface Reach {
+  /** Cells that are to have it. */
+  readonly updated: ReadonlySet<string>;
+  /** The others. */
+  readonly behind: ReadonlySet<string>;
+  /** Of those that are to have it, the ones that are not being left. */
+  readonly needed: ReadonlySet<string>;
+}
+
+function stepFrom(status: RolloutStatus, course: Course): Step {
+  const { input, waves, all } = course;
+  const updated = cellsUpTo(waves, status.wave);
+  const behind = new Set([...all].filter((cell) => !updated.has(cell)));
+  const needed = new Set([...updated].filter((cell) => !input.leaving.has(cell)));
+  const reach = { updated, behind, needed };
+  if (status.phase === 'AwaitingApproval') return awaitApproval(status, reach, course);
+  if (status.phase === 'Pausing') return pause(status, reach, course);
+  return progress(status, reach, course);
+}
+
+function awaitApproval(
+  status: RolloutStatus,
+  { updated, behind, needed }: Reach,
+  { input, waves, all, now }: Course,
+): Step {
+  const progressing: RolloutStatus = { ...status, phase: 'Progressing', since: now };
+  // The policy has the wave that was to be approved no more.
+  if (status.wave + 1 >= waves.length) return { next: progressing };
+  // Where its cells have gone meanwhile, nobody has approved the wave after it.
+  const next = enter(status.wave + 1, status, input, waves, true);
+  if (next.phase !== 'AwaitingApproval') return { next };
+  if (!isWell(needed, input)) return { next: progressing };
+  return { plan: stay(counted(next, updated, all), behind, needed, undefined) };
+}
+
+function pause(
+  status: RolloutStatus,
+  { updated, behind, needed }: Reach,
+  { input, waves, all, now }: Course,
+): Step {
+  if (!isWell(needed, input)) return { next: { ...status, phase: 'Progressing', since: now } };
+  const untilMs = Date.parse(status.since) + pauseMs(input.rollout, status.wave);
+  if (input.nowMs < untilMs) return { plan: stay(counted(status, updated, all), behind, needed, untilMs) };
+  return { next: enter(status.wave + 1, status, input, waves) };
+}
+
+function progress(former: RolloutStatus, reach: Reach, course: Course): Step {
+  const { input, waves, all, healthy, now } = course;
+  const { behind, needed } = reach;
+  const wave = waves[former.wave];
+  const waveCells = former.waveCells ?? 0;
+  const present = [...(wave?.cells ?? [])].filter((cell) => needed.has(cell)).length;
+  // Where no cell is behind there is nothing left to go wrong in.
+  const isEmptied = present === 0 && waveCells > 0 && (behind.size > 0 || all.size === 0);
+  const status = present > waveCells ? { ...former, waveCells: present } : former;
+  const isDone = !isEmptied && [...needed].every((cell) => healthy.has(cell));
+  if (!isDone) return { plan: unfinished(status, isEmptied, reach, course) };
+  if (status.wave >= waves.length - 1) return { plan: complete(input.revision, waves.length, all) };
+  const pauses = pauseMs(input.rollout, status.wave) > 0 && (wave?.cells.size ?? 0) > 0;
+  return {
+    next: pauses
+      ? { ...status, phase: 'Pausing', since: now, message: '' }
+      : enter(status.wave + 1, status, input, waves),
+  };
+}
+
+/** A wave that is not healthy, or has lost all its cells: it is waited for, and given up when its time is over. */
+function unfinished(
+  status: RolloutStatus,
+  isEmptied: boolean,
+  { updated, behind, needed }: Reach,
+  { input: { rollout, isHeard, nowMs }, all, healthy, now }: Course,
+): RolloutPlan {
+  const failing = [...needed].filter((cell) => !healthy.has(cell)).sort();
+  const emptied = `wave ${status.waveName ?? ''} has none of its cells any more`;
+  // What nobody has fails nowhere.
+  if (isEmptied && all.size === 0)
+    return stay({ ...counted(status, updated, all), message: emptied }, behind, needed, undefined);
+  // Nothing that is heard of the others tells of it.
+  const awaited = isEmptied ? undefined : needed;
+  const dueMs =
+    Date.parse(status.since) + (rollout.healthTimeoutSeconds ?? defaultHealthTimeoutSeconds) * 1_000;
+  if (nowMs < dueMs || !isHeard) {
+    const recheckAtMs = nowMs < dueMs ? dueMs : nowMs + hearingMs;
+    const waiting = {
+      ...counted(status, updated, all),
+      phase: 'Progressing' as const,
+      message: isEmptied ? emptied : waitsFor(failing),
+    };
+    return { ...stay(waiting, behind, needed, recheckAtMs), awaited };
+  }
+  const message = isEmptied ? emptied : `not healthy in time: ${someOf(failing)}`;
+  if (rollout.onFailure === 'Pause') {
+    const paused = { ...counted(status, updated, all), phase: 'Paused' as const, message };
+    return { ...stay(paused, behind, needed, undefined), awaited };
+  }
+  const back = { phase: 'RolledBack' as const, updated: 0, cells: all.size, message, since: now };
+  return stay({ ...status, ...back }, all, new Set(), undefined);
 }
 
 interface Wave {
