@@ -68,20 +68,7 @@ export function decideWithFailover(given: FailoverInput): FailoverDecision {
   const evictions = evictionsOf(input, decision, failed);
   // As long as there are cells: made only for who leaves one.
   const reasons = evictions.length === 0 ? undefined : whyLeft(input.snapshot.cells, decision);
-  const directly = (cell: string): boolean => purgeModeOf(failover, failed.has(cell)) === 'Directly';
-  const held = new Set<string>();
-  let waits = false;
-  for (const { name } of evictions) {
-    if (decision.outcome !== 'Scheduled' && !directly(name)) {
-      held.add(name);
-      continue;
-    }
-    const waitMs = given.mayEvict(cellOf(input, name));
-    if (waitMs === 0) continue;
-    held.add(name);
-    waits = true;
-    recheck(nowMs + waitMs);
-  }
+  const { held, waits } = heldEvictions(evictions, decision, given, failed, recheck);
   if (held.size > 0) {
     const rest = new Set([...evicted].filter((cell) => !held.has(cell)));
     const why = waits ? 'eviction waits for its turn' : `it stays where it is: ${decision.message}`;
@@ -92,21 +79,7 @@ export function decideWithFailover(given: FailoverInput): FailoverDecision {
   for (const untilMs of health.avoidUntilMs.values()) recheck(untilMs);
   const failback = failBack(given, decision, evicted, recheck);
   const left = evictions.filter(({ name }) => !held.has(name));
-  const next: GracefulEvictionTask[] = [];
-  for (const target of left) {
-    const application = failed.has(target.name);
-    if (application) {
-      health.avoidUntilMs.set(target.name, nowMs + avoidMs);
-      recheck(nowMs + avoidMs);
-    }
-    const preserves = preservationOf(failover, application) !== undefined;
-    // Nothing stays in the cell, but what is to be handed on is remembered.
-    if (directly(target.name) && !preserves) continue;
-    const outside = reasons?.get(target.name) === 'OutsideHours';
-    const reason = application ? 'ApplicationFailure' : outside ? 'OutsideHours' : 'TaintUntolerated';
-    const task = newTask(target, reason, failover, nowMs);
-    next.push(preserves ? { ...task, clustersBeforeFailover: input.previous.map(({ name }) => name) } : task);
-  }
+  const next = evictionTasks(left, reasons, given, failed, recheck);
   if (failback !== undefined) {
     const stays = new Set(failback.targets.map(({ name }) => name));
     for (const target of input.previous) {
@@ -122,6 +95,54 @@ export function decideWithFailover(given: FailoverInput): FailoverDecision {
   next.sort((a, b) => (a.fromCluster < b.fromCluster ? -1 : 1));
   if (recheckAtMs !== decision.recheckAtMs) decision = { ...decision, recheckAtMs };
   return { decision, tasks: next };
+}
+
+/** Cells that are not left yet: there is no other place, or (`waits`) it is not their turn. */
+function heldEvictions(
+  evictions: readonly Target[],
+  { outcome }: Decision,
+  { input, failover, mayEvict }: FailoverInput,
+  failed: ReadonlySet<string>,
+  recheck: (atMs: number) => void,
+): { readonly held: ReadonlySet<string>; readonly waits: boolean } {
+  const held = new Set<string>();
+  let waits = false;
+  for (const { name } of evictions) {
+    if (outcome !== 'Scheduled' && purgeModeOf(failover, failed.has(name)) !== 'Directly') {
+      held.add(name);
+      continue;
+    }
+    const waitMs = mayEvict(cellOf(input, name));
+    if (waitMs === 0) continue;
+    held.add(name);
+    waits = true;
+    recheck(input.nowMs + waitMs);
+  }
+  return { held, waits };
+}
+
+/** The tasks for cells that are left now; a cell where the object failed is avoided from now on. */
+function evictionTasks(
+  left: readonly Target[],
+  reasons: ReadonlyMap<string, RefusalCode | undefined> | undefined,
+  { input: { previous, nowMs }, failover, health }: FailoverInput,
+  failed: ReadonlySet<string>,
+  recheck: (atMs: number) => void,
+): GracefulEvictionTask[] {
+  return left.flatMap((target): GracefulEvictionTask[] => {
+    const application = failed.has(target.name);
+    if (application) {
+      health.avoidUntilMs.set(target.name, nowMs + avoidMs);
+      recheck(nowMs + avoidMs);
+    }
+    const preserves = preservationOf(failover, application) !== undefined;
+    // Nothing stays in the cell, but what is to be handed on is remembered.
+    if (purgeModeOf(failover, application) === 'Directly' && !preserves) return [];
+    const outside = reasons?.get(target.name) === 'OutsideHours';
+    const reason = application ? 'ApplicationFailure' : outside ? 'OutsideHours' : 'TaintUntolerated';
+    const task = newTask(target, reason, failover, nowMs);
+    return [preserves ? { ...task, clustersBeforeFailover: previous.map(({ name }) => name) } : task];
+  });
 }
 
 /** Cells that must be left because the object was unhealthy there for longer than its policy tolerates. */
