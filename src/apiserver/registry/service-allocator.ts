@@ -56,31 +56,12 @@ export class ServiceAllocator implements Allocator {
     const spec = specOf(object);
     const oldSpec = specOf(old);
     if (spec === undefined || oldSpec === undefined) return;
-    if (needsAddress(oldSpec) && needsAddress(spec) && !isExternalName(spec)) {
-      // Each of the two comes back when it is left out (patchAllocatedValues).
-      if ((spec.clusterIP ?? '') === '' && oldSpec.clusterIP !== undefined)
-        spec.clusterIP = oldSpec.clusterIP;
-      if ((spec.clusterIPs ?? []).length === 0 && oldSpec.clusterIPs !== undefined) {
-        spec.clusterIPs = [...oldSpec.clusterIPs];
-      }
-      if (spec.ipFamilies === undefined && oldSpec.ipFamilies !== undefined) {
-        spec.ipFamilies = [...oldSpec.ipFamilies];
-      }
-      if (spec.ipFamilyPolicy === undefined && oldSpec.ipFamilyPolicy !== undefined) {
-        spec.ipFamilyPolicy = oldSpec.ipFamilyPolicy;
-      }
-    }
+    if (needsAddress(oldSpec) && needsAddress(spec) && !isExternalName(spec)) keepAddresses(spec, oldSpec);
     if (isExternalName(spec) && !isExternalName(oldSpec)) dropAddresses(spec, oldSpec);
     normalizeAddresses(spec, oldSpec);
     if (needsNodePorts(oldSpec) && needsNodePorts(spec)) keepNodePorts(spec, oldSpec);
     if (needsNodePorts(oldSpec) && !needsNodePorts(spec)) dropNodePorts(spec, oldSpec);
-    if (needsHealthCheckPort(oldSpec)) {
-      if (needsHealthCheckPort(spec)) {
-        if (!spec.healthCheckNodePort && oldSpec.healthCheckNodePort !== undefined) {
-          spec.healthCheckNodePort = oldSpec.healthCheckNodePort;
-        }
-      } else if (spec.healthCheckNodePort === oldSpec.healthCheckNodePort) delete spec.healthCheckNodePort;
-    }
+    if (needsHealthCheckPort(oldSpec)) keepHealthCheckPort(spec, oldSpec);
   }
 
   allocate({ storage, target, object, old }: Parameters<Allocator['allocate']>[0]): Allocation {
@@ -308,6 +289,16 @@ function normalizeAddresses(spec: ServiceSpec, old: ServiceSpec | undefined): vo
   }
 }
 
+/** Each comes back when it is left out (patchAllocatedValues). */
+function keepAddresses(spec: ServiceSpec, old: ServiceSpec): void {
+  if ((spec.clusterIP ?? '') === '' && old.clusterIP !== undefined) spec.clusterIP = old.clusterIP;
+  if ((spec.clusterIPs ?? []).length === 0 && old.clusterIPs !== undefined)
+    spec.clusterIPs = [...old.clusterIPs];
+  if (spec.ipFamilies === undefined && old.ipFamilies !== undefined) spec.ipFamilies = [...old.ipFamilies];
+  if (spec.ipFamilyPolicy === undefined && old.ipFamilyPolicy !== undefined)
+    spec.ipFamilyPolicy = old.ipFamilyPolicy;
+}
+
 /** Each that the user did not touch goes by itself (dropTypeDependentFields). */
 function dropAddresses(spec: ServiceSpec, old: ServiceSpec): void {
   if (spec.clusterIP === old.clusterIP && sameTexts(spec.clusterIPs, old.clusterIPs)) {
@@ -334,6 +325,14 @@ function dropNodePorts(spec: ServiceSpec, old: ServiceSpec): void {
   const now = (spec.ports ?? []).map((port) => port.nodePort ?? 0);
   if (before.length !== now.length || before.some((port, index) => port !== now[index])) return;
   for (const port of spec.ports ?? []) delete port.nodePort;
+}
+
+/** It comes back when it is left out, and goes with what it is for, unless another is given. */
+function keepHealthCheckPort(spec: ServiceSpec, old: ServiceSpec): void {
+  if (needsHealthCheckPort(spec)) {
+    if (!spec.healthCheckNodePort && old.healthCheckNodePort !== undefined)
+      spec.healthCheckNodePort = old.healthCheckNodePort;
+  } else if (spec.healthCheckNodePort === old.healthCheckNodePort) delete spec.healthCheckNodePort;
 }
 
 function addressKey(target: Target, address: string): StorageKey {
