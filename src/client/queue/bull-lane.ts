@@ -138,12 +138,14 @@ export class BullLane {
     }
   }
 
-  #open(name: string): Queue {
+  /** `leaves`: what it tells of the queue is not written there again, as that is to go. */
+  #open(name: string, leaves = false): Queue {
     const { bullmq, prompt, prefix } = this.#options;
     return new bullmq.Queue(name, {
       prefix,
       connection: prompt,
       skipVersionCheck: true,
+      skipMetasUpdate: leaves,
       streams: { events: { maxLen: eventsMax } },
     });
   }
@@ -154,15 +156,12 @@ export class BullLane {
     try {
       const former = await prompt.getset(`${prefix}:queue:${lane}`, this.#name);
       if (former === null) return;
-      const left = this.#open(former);
+      const left = this.#open(former, true);
       left.on('error', () => {}); // told below
       await left.obliterate({ force: true });
       await left.close();
     } catch (error) {
-      logger.debug(
-        { err: error, lane },
-        'what the former holder left in Redis stays until the lane changes hands again',
-      );
+      logger.debug({ err: error, lane }, 'what the former holder left in Redis stays there');
     }
   }
 

@@ -112,10 +112,12 @@ describe('sharing through Redis', { skip: redisMissing ?? false }, () => {
     await member.stop();
   });
 
-  test('one that has lost its lanes and does not know it yet takes none of the work of their new holder', async () => {
+  test('one that has lost its lanes and does not know it yet takes none of the work of their new holder', async (t) => {
     const former = new Member(redis, 'control-plane', 60_000);
+    t.after(() => former.stop());
     await until('the former has all', () => former.owned.length === owners.length);
     const next = new Member(redis);
+    t.after(() => next.stop());
     // The one that asks first has all of them; the other asks in some seconds.
     await redis.send('FLUSHALL');
     await until('the next has all', () => next.owned.length === owners.length);
@@ -127,8 +129,11 @@ describe('sharing through Redis', { skip: redisMissing ?? false }, () => {
       }
     };
     const working = works();
-    for (const owner of owners) next.queue.add(owner);
-    await until('all of it was done by the next', () => done.size === owners.length);
+    await until('all of it was done by the next', () => {
+      // Again: it turns away what comes while a slow machine has let its lease lapse.
+      for (const owner of owners) if (!done.has(owner)) next.queue.add(owner);
+      return done.size === owners.length;
+    });
     const queues = `EVAL "return #redis.call('KEYS', '*:objects-*:meta')" 0`;
     await until('what the former left in Redis is gone', async () => {
       const left = await redis.send(queues);
@@ -137,7 +142,6 @@ describe('sharing through Redis', { skip: redisMissing ?? false }, () => {
     });
     await next.stop();
     await working;
-    await former.stop();
   });
 
   test('nothing is left open in the process by those that stopped', async () => {
