@@ -13,8 +13,8 @@ const portsAProcess = 8;
 const given = new Set<number>();
 
 /**
- * The port itself when nothing listens on it, or any free one for 0, a different one each time. Throws a UsageError when it is taken: told before
- * anything is started, and with what to do.
+ * The port itself when nothing listens on it, or any free one for 0, a different one each time. Throws a UsageError when it is
+ * taken: told before anything is started, and with what to do.
  *
  * A port for 0 lies below those that the kernel hands out by itself: until something listens there, and while that restarts,
  * no outgoing connection and no `listen(0)` of anyone takes it.

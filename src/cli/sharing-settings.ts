@@ -52,7 +52,10 @@ export function withSharingFlags(command: Command): Command {
     );
 }
 
-/** What makes a sharing. Throws UsageError for flags that do not go together or files that cannot be read. Redis is loaded only when it is given. */
+/**
+ * What makes a sharing. Throws UsageError for flags that do not go together or files that cannot be read. Redis is loaded only
+ * when it is given.
+ */
 export async function sharingOf(
   settings: SharingSettings,
   { client, clock, logger }: { readonly client: KubeClient; readonly clock: Clock; readonly logger: Logger },

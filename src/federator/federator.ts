@@ -63,7 +63,10 @@ export class FederatorProcess {
   readonly #wheel: Wheel;
   readonly #catchUp = new CatchUp();
   readonly #noteLots: Lots;
-  /** Keys: `register`; `incarnation` compare the store's; `cell/<name>` start, stop or update; `report/<name>` write status. None of them asks an edge. */
+  /**
+   * Keys: `register`; `incarnation` compare the store's; `cell/<name>` start, stop or update; `report/<name>` write status.
+   * None of them asks an edge.
+   */
   readonly #queue: WorkQueue;
   readonly #loop: ReconcileLoop;
   /** When each cell's status was last compared, and when last written. */

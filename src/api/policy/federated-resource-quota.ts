@@ -31,7 +31,8 @@ export const projectQuotasNamespace = 'kube-system';
 
 /**
  * policy.karmada.io/v1alpha1 FederatedResourceQuota: what the objects of a namespace, or of a project, may ask for over all
- * cells together, and in single ones. Enforced when objects are placed, and what is assigned to single ones at their edges too (PLACEMENT.md 1).
+ * cells together, and in single ones. Enforced when objects are placed, and what is assigned to single ones at their edges too
+ * (PLACEMENT.md 1).
  */
 export interface FederatedResourceQuota extends KubeObject {
   spec: {

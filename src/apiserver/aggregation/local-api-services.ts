@@ -29,8 +29,9 @@ const versionPriorities = new Map([
 ]);
 
 /**
- * The APIServices that stand for what a workspace of some type serves itself (KUBERNETES.md O1), as kube-apiserver
- * registers them (those of its CRDs are CrdApiServices'): `kubectl get apiservices` shows them as Local and available. Nothing here depends on them.
+ * The APIServices that stand for what a workspace of some type serves itself (KUBERNETES.md O1), as kube-apiserver registers
+ * them (those of its CRDs are CrdApiServices'): `kubectl get apiservices` shows them as Local and available. Nothing here
+ * depends on them.
  */
 export function localApiServices(
   definitions: readonly ResourceDefinition[],

@@ -33,8 +33,9 @@ const beforeFirstApply = 'before-first-apply';
  * defaulting and validation. When nothing changes, the result equals `live`, times of managedFields included. Neither
  * argument is changed; the result shares unchanged subtrees with both, so it must be copied before it is altered.
  *
- * Throws 409 with a cause per field that others own, 500 without a reason (as Kubernetes does) when the configuration does
- * not fit the kind's schema, 400 when it holds managedFields or is in another version than the request. That there is a manager at all is the caller's to check.
+ * Throws 409 with a cause per field that others own, 500 without a reason (as Kubernetes does) when the configuration does not
+ * fit the kind's schema, 400 when it holds managedFields or is in another version than the request. That there is a manager at
+ * all is the caller's to check.
  */
 export function applyServerSide(request: ApplyRequest): { readonly object: KubeObject } {
   const { applied, live, manager, apiVersion } = request;

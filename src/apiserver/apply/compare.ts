@@ -232,7 +232,8 @@ function compareBoth(
 type Form = ReturnType<typeof formFor>;
 
 /**
- * Whether null beside this value is like an empty one: where there is a map or a list, and it has members. Beside an empty one it is another value (structured-merge-diff compareWalker.doMap, doList).
+ * Whether null beside this value is like an empty one: where there is a map or a list, and it has members. Beside an empty one
+ * it is another value (structured-merge-diff compareWalker.doMap, doList).
  */
 function holdsMembers(form: Form, value: JsonValue): boolean {
   if (form === 'leaf') return false;

@@ -7,9 +7,10 @@ import { emptySet, type FieldSet, type FieldSetDraft, leaf } from './field-set.t
 import { type PathElement, self, sortElements } from './path-element.ts';
 
 /**
- * The fields that creating an object adds, and those that applying one claims, by the object's shape. Objects of one kind written by one program differ in
- * their values, hardly ever in their fields: so each way through an object's members is kept as a path in a tree, at
- * whose end the finished set lies, with its text. The second Deployment of a shape costs one look-up a field.
+ * The fields that creating an object adds, and those that applying one claims, by the object's shape. Objects of one kind
+ * written by one program differ in their values, hardly ever in their fields: so each way through an object's members is kept
+ * as a path in a tree, at whose end the finished set lies, with its text. The second Deployment of a shape costs one look-up a
+ * field.
  *
  *     {replicas: 3, paused: false}   root ─replicas─▶ ○ ─paused─▶ ● {"f:paused":{},"f:replicas":{}}
  */

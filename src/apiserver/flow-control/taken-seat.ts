@@ -5,8 +5,8 @@ import type { FlowCounts } from './flow-metrics.ts';
 import type { Seat } from './flow-request.ts';
 
 /**
- * A seat that somebody has. A class, not an object with a getter and closures: V8 makes a shape of its own for each of those, which lives until the
- * next full collection, and all that it leads to with it.
+ * A seat that somebody has. A class, not an object with a getter and closures: V8 makes a shape of its own for each of those,
+ * which lives until the next full collection, and all that it leads to with it.
  */
 export class TakenSeat implements Seat {
   readonly shown: FlowClass;

@@ -46,8 +46,8 @@ export interface HttpServer {
    */
   trustOthers(tls: HttpServerDependencies['tls']): void;
   /**
-   * Ordered and idempotent: not ready → delay, in its second half connections end with their next answer → requests refused → requests under way drained → watches ended →
-   * connections closed. The signal cuts the waiting short.
+   * Ordered and idempotent: not ready → delay, in its second half connections end with their next answer → requests refused →
+   * requests under way drained → watches ended → connections closed. The signal cuts the waiting short.
    */
   stop(signal?: AbortSignal): Promise<void>;
 }

@@ -3,9 +3,9 @@ import { quantityDefinition } from '#apimachinery/quantity.ts';
 import type { Schema } from '#apimachinery/schema.ts';
 
 /**
- * Removes nulls as Go's decoder does for built-in kinds, where null and absent are one: `creationTimestamp: null` is in
- * half the manifests of the world. In lists and maps they are the zero value of what these hold. Follows the schema, so that free-form values (RawExtension, JSON) keep theirs. In
- * place.
+ * Removes nulls as Go's decoder does for built-in kinds, where null and absent are one: `creationTimestamp: null` is in half
+ * the manifests of the world. In lists and maps they are the zero value of what these hold. Follows the schema, so that
+ * free-form values (RawExtension, JSON) keep theirs. In place.
  */
 export function dropNulls(schema: Schema | undefined, value: JsonValue | undefined): void {
   if (schema === undefined || typeof value !== 'object' || value === null) return;

@@ -16,7 +16,10 @@ const tooManyKinds =
 
 export interface RoomReport {
   readonly conditions: readonly Condition[] | undefined;
-  /** Merge patch of `allocatable`, `allocated`, `nodeRoom`, `nodeKinds` and `unschedulable` in the Cell's status; empty when they say it already. */
+  /**
+   * Merge patch of `allocatable`, `allocated`, `nodeRoom`, `nodeKinds` and `unschedulable` in the Cell's status; empty when
+   * they say it already.
+   */
   readonly amounts: JsonObject;
 }
 

@@ -2,8 +2,9 @@ import type { KeyParts, ProjectObjectKey } from '../object-key.ts';
 import { keyOf, splitKey } from '../object-key.ts';
 
 /**
- * Which bound objects were looked at since the start. What adds up over a namespace or a project (affinity groups, quotas) is complete
- * once all that were bound there have been, what adds up over cells once all have; until then nothing grows by it. Bounded by the bindings stored at the start.
+ * Which bound objects were looked at since the start. What adds up over a namespace or a project (affinity groups, quotas) is
+ * complete once all that were bound there have been, what adds up over cells once all have; until then nothing grows by it.
+ * Bounded by the bindings stored at the start.
  */
 export class SeenBindings {
   readonly #unseen = new Map<string, Set<ProjectObjectKey>>();
