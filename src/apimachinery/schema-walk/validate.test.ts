@@ -37,8 +37,8 @@ test('a wrong type is told by the format that counts, and beside all else that i
       { f: 1.5 },
       [
         byFormat('number', 'integer'),
-        unfitting('(default format)'),
         general('not validate the schema (not)'),
+        unfitting('(default format)'),
       ],
     ],
     [
@@ -112,6 +112,96 @@ test('a wrong type is told by the format that counts, and beside all else that i
       found.map(({ field, message }) => `${field}: ${message}`),
       errors,
       JSON.stringify(schema),
+    );
+  }
+});
+
+// What a kube-apiserver 1.36 answers, cause by cause (kube-openapi validate/schema.go NewSchemaValidator).
+test('what is wrong with one value is told in the order of kube-openapi’s validators', () => {
+  const general = (text: string) => `<nil>: Invalid value: "": "f" must ${text}`;
+  const body = (value: string, why: string, field = 'f') =>
+    `${field}: Invalid value: ${value}: ${field} in body should ${why}`;
+  const unsupported = (value: string, ...allowed: string[]) =>
+    `f: Unsupported value: ${value}: supported values: ${allowed.map((one) => JSON.stringify(one)).join(', ')}`;
+  const rows: readonly [JsonObject, JsonValue, string[]][] = [
+    [
+      {
+        type: 'string',
+        ...{ enum: ['aa', 'bb'], maxLength: 2, format: 'date' },
+        anyOf: [{ minLength: 9 }, { pattern: '^q' }],
+        oneOf: [{ maxLength: 1 }, { minLength: 8 }],
+        allOf: [{ minLength: 7 }, { maxLength: 1 }, { pattern: '^z' }],
+        not: { minLength: 1 },
+      },
+      'aab',
+      [
+        general('validate at least one schema (anyOf)'),
+        body('"aab"', 'be at least 9 chars long'),
+        general('validate one and only one schema (oneOf). Found none valid'),
+        'f: Too long: may not be more than 1 byte',
+        body('"aab"', 'be at least 7 chars long'),
+        body('"aab"', "match '^z'"),
+        general('validate all the schemas (allOf). None validated'),
+        general('not validate the schema (not)'),
+        'f: Too long: may not be more than 2 bytes',
+        'f: Invalid value: "aab": f in body must be of type date: "aab"',
+        unsupported('"aab"', 'aa', 'bb'),
+      ],
+    ],
+    [
+      {
+        ...{ type: 'integer', enum: [1, 2], minimum: 100, maximum: 3, multipleOf: 7 },
+        ...{ allOf: [{ minimum: 200 }, { enum: [4] }], not: { minimum: 0 } },
+      },
+      5,
+      [
+        body('5', 'be greater than or equal to 200'),
+        unsupported('5', '4'),
+        general('validate all the schemas (allOf). None validated'),
+        general('not validate the schema (not)'),
+        body('5', 'be a multiple of 7'),
+        body('5', 'be greater than or equal to 100'),
+        body('5', 'be less than or equal to 3'),
+        unsupported('5', '1', '2'),
+      ],
+    ],
+    [
+      {
+        ...{ type: 'array', items: { type: 'string', maxLength: 1 }, minItems: 5, enum: [['q']] },
+        ...{ not: { maxItems: 9 }, allOf: [{ minItems: 7 }] },
+      },
+      ['aaa'],
+      [
+        body('1', 'have at least 7 items'),
+        general('validate all the schemas (allOf). None validated'),
+        general('not validate the schema (not)'),
+        'f[0]: Too long: may not be more than 1 byte',
+        body('1', 'have at least 5 items'),
+        unsupported('["aaa"]', '["q"]'),
+      ],
+    ],
+    [
+      {
+        ...{ type: 'object', properties: { p: { type: 'string', maxLength: 1 } }, required: ['q'] },
+        ...{ minProperties: 4, maxProperties: 0, enum: [{ p: 'z' }], not: { required: ['p'] } },
+      },
+      { p: 'aaa' },
+      [
+        general('not validate the schema (not)'),
+        unsupported('{"p":"aaa"}', '{"p":"z"}'),
+        body('1', 'have at least 4 properties'),
+        'f: Too many: 1: must have at most 0 items',
+        'f.p: Too long: may not be more than 1 byte',
+        'f.q: Required value',
+      ],
+    ],
+  ];
+  for (const [schema, value, errors] of rows) {
+    const root = schemaFromJsonSchemaProps({ type: 'object', properties: { f: schema } });
+    const found = validateValue(root, { f: value });
+    assert.deepEqual(
+      found.map(({ field, message }) => `${field}: ${message}`),
+      errors,
     );
   }
 });

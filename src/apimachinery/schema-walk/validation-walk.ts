@@ -91,20 +91,11 @@ export class ValidationWalk {
       this.#noInteger(node, value, depth, checksLists);
       return;
     }
-    if (!hasType(node, value)) {
+    const isOfType = hasType(node, value);
+    if (!isOfType) {
       // All else that is said of such a value holds nevertheless.
       this.#wrongType(node, value, depth);
       if (node.schema.repeatsTypes === true) this.#anyOf(textOrInteger, value, depth, checksLists);
-      if (node.validation !== undefined) this.#rules(node, node.validation, value, depth, checksLists);
-      return;
-    }
-    if (typeof value === 'object') {
-      node.open();
-      if (Array.isArray(value)) this.#items(node, value, depth, checksLists);
-      else {
-        this.#properties(node, value, depth, checksLists && !node.isKubernetesType);
-        if (node.embeddedResource) this.#embedded(value, depth);
-      }
     } else if (typeof value === 'number' && node.type === 'integer' && !Number.isSafeInteger(value)) {
       // Kept as a double it would not come back as it was written.
       this.#invalid(
@@ -113,7 +104,7 @@ export class ValidationWalk {
         `should be an integer between -${Number.MAX_SAFE_INTEGER} and ${Number.MAX_SAFE_INTEGER}`,
       );
     }
-    if (node.validation !== undefined) this.#rules(node, node.validation, value, depth, checksLists);
+    this.#rules(node, node.validation, value, depth, checksLists, isOfType);
   }
 
   #items(node: CompiledSchema, list: readonly JsonValue[], depth: number, checksLists: boolean): void {
@@ -207,22 +198,39 @@ export class ValidationWalk {
     tell('metadata', (field) => typeInvalid(field, metadata, 'must be an object'));
   }
 
+  /** Behind the type, in the order of kube-openapi's validators (validate/schema.go NewSchemaValidator). */
   #rules(
     node: CompiledSchema,
-    rules: ValueValidation,
+    rules: ValueValidation | undefined,
     value: JsonValue,
     depth: number,
     checksLists: boolean,
+    isOfType: boolean,
   ): void {
-    if (rules.enum !== undefined) this.#enum(rules.enum, value, depth);
-    if (typeof value === 'string') this.#stringRules(rules, value, depth);
-    else if (typeof value === 'number') this.#numberRules(rules, value, depth);
-    else if (Array.isArray(value)) this.#arrayRules(rules, value, depth);
-    else if (typeof value === 'object') this.#objectRules(rules, value as JsonObject, depth);
-    node.open();
-    if (node.allOf !== undefined) this.#allOf(node, node.allOf, value, depth, checksLists);
+    if (rules !== undefined || typeof value === 'object') node.open();
+    if (rules !== undefined) this.#junctors(node, value, depth, checksLists);
+    if (node.type === 'integer' && typeof value === 'number' && !isInt64(value))
+      this.#unfitting(checkedFormat(node), depth);
+    if (typeof value === 'string' && rules !== undefined) this.#stringRules(rules, value, depth);
+    else if (typeof value === 'number' && rules !== undefined) this.#numberRules(rules, value, depth);
+    if (Array.isArray(value)) {
+      if (isOfType) this.#items(node, value, depth, checksLists);
+      if (rules !== undefined) this.#arrayRules(rules, value, depth);
+    }
+    if (rules?.enum !== undefined) this.#enum(rules.enum, value, depth);
+    if (typeof value !== 'object' || Array.isArray(value)) return;
+    const object = value as JsonObject;
+    if (rules !== undefined) this.#objectRules(rules, object, depth);
+    if (!isOfType) return;
+    this.#properties(node, object, depth, checksLists && !node.isKubernetesType);
+    if (node.embeddedResource) this.#embedded(object, depth);
+  }
+
+  /** In the order of its schemaPropsValidator (validate/schema_props.go). */
+  #junctors(node: CompiledSchema, value: JsonValue, depth: number, checksLists: boolean): void {
     if (node.anyOf !== undefined) this.#anyOf(node.anyOf, value, depth, checksLists);
     if (node.oneOf !== undefined) this.#oneOf(node.oneOf, value, depth, checksLists);
+    if (node.allOf !== undefined) this.#allOf(node, node.allOf, value, depth, checksLists);
     if (node.not !== undefined && this.#failuresOf(node.not, value, depth, checksLists).found.length === 0) {
       this.#general(depth, 'must not validate the schema (not)');
     }
@@ -264,17 +272,8 @@ export class ValidationWalk {
     const bound = (limit: number | undefined) =>
       limit !== undefined && isInt64(number) ? Math.trunc(limit) : limit;
     const [minimum, maximum, factor] = [rules.minimum, rules.maximum, rules.multipleOf].map(bound);
-    if (maximum !== undefined) {
-      if (rules.exclusiveMaximum === true ? number >= maximum : number > maximum) {
-        const relation = rules.exclusiveMaximum === true ? 'less than' : 'less than or equal to';
-        this.#invalid(depth, number, `should be ${relation} ${maximum}`);
-      }
-    }
-    if (minimum !== undefined) {
-      if (rules.exclusiveMinimum === true ? number <= minimum : number < minimum) {
-        const relation = rules.exclusiveMinimum === true ? 'greater than' : 'greater than or equal to';
-        this.#invalid(depth, number, `should be ${relation} ${minimum}`);
-      }
+    if (format !== undefined && Number.isInteger(number) && !hasNumberFormat(number, format)) {
+      this.#unfitting(format, depth);
     }
     if (factor !== undefined && factor <= 0) {
       const where = this.#pathText(depth, false);
@@ -283,8 +282,17 @@ export class ValidationWalk {
     } else if (factor !== undefined && !isMultipleOf(number, factor)) {
       this.#invalid(depth, number, `should be a multiple of ${factor}`);
     }
-    if (format !== undefined && Number.isInteger(number) && !hasNumberFormat(number, format)) {
-      this.#unfitting(format, depth);
+    if (minimum !== undefined) {
+      if (rules.exclusiveMinimum === true ? number <= minimum : number < minimum) {
+        const relation = rules.exclusiveMinimum === true ? 'greater than' : 'greater than or equal to';
+        this.#invalid(depth, number, `should be ${relation} ${minimum}`);
+      }
+    }
+    if (maximum !== undefined) {
+      if (rules.exclusiveMaximum === true ? number >= maximum : number > maximum) {
+        const relation = rules.exclusiveMaximum === true ? 'less than' : 'less than or equal to';
+        this.#invalid(depth, number, `should be ${relation} ${maximum}`);
+      }
     }
   }
 
@@ -301,16 +309,16 @@ export class ValidationWalk {
     const [name, wanted] = format === undefined ? ['number', 'integer'] : ['float64', format];
     // The type is looked at first (kube-openapi validate/schema.go), as everywhere.
     this.#notOfType(depth, name, wanted);
-    this.#unfitting(format, depth);
-    if (rules !== undefined) this.#rules(node, { ...rules, format: undefined }, number, depth, checksLists);
+    const others = rules === undefined ? undefined : { ...rules, format: undefined };
+    this.#rules(node, others, number, depth, checksLists, false);
   }
 
   #arrayRules(rules: ValueValidation, list: readonly JsonValue[], depth: number): void {
-    if (rules.maxItems !== undefined && list.length > rules.maxItems) {
-      this.#add(tooMany(this.#field(depth), list.length, rules.maxItems), depth);
-    }
     if (rules.minItems !== undefined && list.length < rules.minItems) {
       this.#invalid(depth, list.length, `should have at least ${rules.minItems} items`);
+    }
+    if (rules.maxItems !== undefined && list.length > rules.maxItems) {
+      this.#add(tooMany(this.#field(depth), list.length, rules.maxItems), depth);
     }
     if (rules.uniqueItems === true && new Set(list.map(canonical)).size !== list.length) {
       this.#invalid(depth, list as JsonValue[], "shouldn't contain duplicates");
@@ -321,11 +329,11 @@ export class ValidationWalk {
     const { minProperties, maxProperties } = rules;
     if (minProperties === undefined && maxProperties === undefined) return;
     const count = Object.keys(object).length;
-    if (maxProperties !== undefined && count > maxProperties) {
-      this.#add(tooMany(this.#field(depth), count, maxProperties), depth);
-    }
     if (minProperties !== undefined && count < minProperties) {
       this.#invalid(depth, count, `should have at least ${minProperties} properties`);
+    }
+    if (maxProperties !== undefined && count > maxProperties) {
+      this.#add(tooMany(this.#field(depth), count, maxProperties), depth);
     }
   }
 
