@@ -38,6 +38,7 @@ import { objectOf } from './registry/stored-object.ts';
 import { admissionPlugins } from './server/admission-plugins.ts';
 import { createAuthenticator } from './server/authenticators.ts';
 import { electedControllers, termControllers } from './server/controllers.ts';
+import { endWatchesOfWhatGoes } from './server/end-watches.ts';
 import { createHandlers } from './server/handlers.ts';
 import type { ApiServer, ApiServerOptions } from './server/options.ts';
 import { sharedObjects } from './server/shared-objects.ts';
@@ -52,7 +53,6 @@ import { rootClusterId } from './workspace/cluster-ref.ts';
 import { FederationHandlers } from './workspace/federation-handlers.ts';
 import { FirstTouch } from './workspace/first-touch.ts';
 import { SchemeCatalog } from './workspace/scheme-catalog.ts';
-import type { ClusterId } from './workspace/workspace.ts';
 import { WorkspaceLifecycle } from './workspace/workspace-lifecycle.ts';
 import { WorkspaceTypes } from './workspace/workspace-types.ts';
 
@@ -163,20 +163,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     ),
     handlers: createHandlers({ authorization, authenticator, serviceAccountTokens, storage, federation }),
   });
-  index?.onChange(({ id }, change) => {
-    if (change === 'removed') verbs.endWatches(id);
-  });
-  crds.onCrd((clusterId, _name, record, previous) => {
-    const before = previous?.definition;
-    if (before === undefined) return;
-    const { group, resource, versions } = before;
-    const now = record?.definition;
-    if (now === undefined) verbs.endWatches(clusterId as ClusterId, { group, resource });
-    for (const { version, served } of now === undefined ? [] : versions) {
-      const isServed = now?.versions.some((one) => one.version === version && one.served);
-      if (served && isServed !== true) verbs.endWatches(clusterId as ClusterId, { group, resource, version });
-    }
-  });
+  endWatchesOfWhatGoes(verbs, crds, index);
   const loopbackClient = new LoopbackClient({ verbs, workspaces: resolver });
   const aggregator = new Aggregator({
     storage,
