@@ -183,16 +183,22 @@ export class Informer {
     let mustList = true;
     /** The server may be another one than before. */
     let isInDoubt = false;
+    /** Listed, and nothing was watched for long since. */
+    let isJustListed = false;
     while (!signal.aborted) {
+      let watchingSinceMs = Number.POSITIVE_INFINITY;
       try {
         if (mustList) {
           await this.#relist(signal);
           mustList = false;
+          isJustListed = true;
         } else if (isInDoubt && this.#options.mayGoBack === true) await this.#compareStore(signal);
         this.#isConnected = true;
         this.#endAttempt(undefined);
+        watchingSinceMs = clock.monotonic();
         const { seen, endedEarly } = await this.#follow(signal);
         isInDoubt = endedEarly;
+        isJustListed &&= !seen;
         if (seen) waitMs = retryMinMs;
         // A server may end a watch at any time; one that ends it at once must not be asked in a tight loop.
         else await sleep(clock, waitMs, signal).catch(() => {});
@@ -205,6 +211,12 @@ export class Informer {
         // A page that is larger than the client accepts: fewer objects may fit.
         if (isApiError(error, 'RequestEntityTooLarge'))
           this.#pageSize = Math.max(1, Math.floor(this.#pageSize / 4));
+        // What went well for longer than the last wait owes nothing to the failures before it.
+        const wentWell = clock.monotonic() - watchingSinceMs > waitMs;
+        isJustListed &&= !wentWell;
+        // Whoever is told to list is not made to wait for what failed before there was an answer; told so again and again, it is.
+        const isOutdated = !mustList && !isJustListed && isApiError(error, 'Expired', 'Gone');
+        if (wentWell || isOutdated) waitMs = retryMinMs;
         mustList =
           mustList ||
           isApiError(error, 'Expired', 'Gone', 'NotFound', 'Forbidden') ||
