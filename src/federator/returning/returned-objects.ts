@@ -10,11 +10,11 @@ import {
   returnedObjectsGvr,
   slimReturned,
 } from '#api/federation/returned-object.ts';
-import { isApiError } from '#apimachinery/api-error.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import { formatApiVersion } from '#apimachinery/gvk.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient, ObjectRef } from '#client/client.ts';
+import { deleteExactly } from '#client/delete-exactly.ts';
 import { Informer } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
 import { edgeFieldManager } from '../edge/edge-object.ts';
@@ -118,14 +118,7 @@ export class ReturnedObjects {
     { metadata: { namespace = '', name = '', uid } }: KubeObject,
     signal: AbortSignal,
   ): Promise<void> {
-    try {
-      await this.#options.federationClient.delete(this.#refOf(namespace, name), {
-        preconditions: { uid },
-        signal,
-      });
-    } catch (error) {
-      if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
-    }
+    await deleteExactly(this.#options.federationClient, this.#refOf(namespace, name), uid, signal);
   }
 
   #refOf(namespace: string, name: string): ObjectRef {

@@ -2,7 +2,8 @@ import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import type { KubeClient, ObjectRef } from '#client/client.ts';
+import type { KubeClient } from '#client/client.ts';
+import { isThere } from '#client/is-there.ts';
 import type { DiscoveredResource } from '../discovery.ts';
 import type { KeyParts } from '../object-key.ts';
 
@@ -66,21 +67,6 @@ export async function applyStatus(
     }
   }
   return { type: 'ownedElsewhere', message: message ?? '' };
-}
-
-/** Whether the object of that uid is still there: a Conflict may also tell of another write, which passes. */
-async function isThere(
-  client: KubeClient,
-  ref: ObjectRef,
-  uid: string,
-  signal: AbortSignal,
-): Promise<boolean> {
-  try {
-    return (await client.get(ref, { metadataOnly: true, signal })).metadata.uid === uid;
-  } catch (error) {
-    if (isApiError(error, 'NotFound')) return false;
-    throw error;
-  }
 }
 
 /** Whether anything of the object's status was gathered here: by whose it is, which one write with it tells. */

@@ -5,12 +5,12 @@ import {
   type WorkloadRebalancer,
   workloadRebalancersGvr,
 } from '#api/policy/workload-rebalancer.ts';
-import { isApiError } from '#apimachinery/api-error.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import { equalJson } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
+import { deleteExactly } from '#client/delete-exactly.ts';
 import { Informer } from '#client/informer.ts';
 import type { Logger } from '#client/logger.ts';
 import type { ReconcileResult } from '#client/reconcile.ts';
@@ -185,14 +185,7 @@ export class Rebalancer {
     if (ttl === undefined) return undefined;
     const leftMs = Date.parse(status?.finishTime ?? '') + ttl * 1_000 - this.#on.clock.now();
     if (leftMs > 0) return { requeueAfterMs: leftMs };
-    try {
-      await this.#on.client.delete(refOf(metadata), {
-        signal,
-        ...(metadata.uid === undefined ? {} : { preconditions: { uid: metadata.uid } }),
-      });
-    } catch (error) {
-      if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
-    }
+    await deleteExactly(this.#on.client, refOf(metadata), metadata.uid, signal);
     return undefined;
   }
 

@@ -4,7 +4,7 @@ import { returnRequestsGvr } from '#api/federation/returned-object.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import { equalJson } from '#apimachinery/json.ts';
 import type { ObjectRef } from '#client/client.ts';
-import { deleteExactly } from './guarded-calls.ts';
+import { deleteExactly } from '#client/delete-exactly.ts';
 import type { ProjectKinds } from './project-kinds.ts';
 import { type ReturnState, requestAt, returnFieldManager } from './return-state.ts';
 

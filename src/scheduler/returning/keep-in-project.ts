@@ -6,7 +6,8 @@ import {
   returnKindOf,
 } from '#api/federation/return-contract.ts';
 import { type ReturnedObject, returnedObjectsGvr } from '#api/federation/returned-object.ts';
-import { deleteExactly, findObject } from './guarded-calls.ts';
+import { deleteExactly } from '#client/delete-exactly.ts';
+import { findObject } from './find-object.ts';
 import { keyOf, refInProject } from './return-keys.ts';
 import { type ReturnState, returnedAt } from './return-state.ts';
 

@@ -23,7 +23,7 @@ import type { KubeObject } from '#apimachinery/object.ts';
 import { parseTime } from '#apimachinery/rfc3339.ts';
 import type { ObjectRef } from '#client/client.ts';
 import type { World } from '../world.ts';
-import { findObject } from './guarded-calls.ts';
+import { findObject } from './find-object.ts';
 import type { MappedNamespace } from './mapped-namespaces.ts';
 import {
   projectEventForm,

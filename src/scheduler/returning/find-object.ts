@@ -15,17 +15,3 @@ export async function findObject(
     throw error;
   }
 }
-
-/** Deletes the object of that uid; one that is gone, or another of its name, is left. */
-export async function deleteExactly(
-  client: KubeClient,
-  ref: ObjectRef,
-  uid: string | undefined,
-  signal: AbortSignal,
-): Promise<void> {
-  try {
-    await client.delete(ref, { preconditions: { uid }, signal });
-  } catch (error) {
-    if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
-  }
-}
