@@ -195,14 +195,7 @@ export class Reconciler {
     if (known === undefined || known === 'unselected') {
       // Policies may have become known since it was found that none selects the object: after a start, for one.
       const isWanted = () => known === 'unselected' && this.#known.isSelected(parts);
-      await this.#on.withdrawal.letGo(key, parts, isWanted, signal);
-      this.#on.decider.drop(key);
-      this.#on.events.drop(key);
-      const { policyKey, rolloutStatus } = this.#on.states.get(key) ?? {};
-      if (policyKey !== undefined && rolloutStatus !== undefined) this.#on.progress.look(policyKey);
-      this.#on.states.remove(key);
-      this.#on.rebalancer.forget(key);
-      this.#wakeAll(this.#on.requirements.drop(key));
+      await this.#letGo(key, parts, isWanted, signal);
       return undefined;
     }
     const formerPolicy = this.#on.states.get(key)?.policyKey;
@@ -279,6 +272,23 @@ export class Reconciler {
     const error = await this.#dispatch(state, projection, pass, forbidden);
     state.recheckAtMs = earlier(decision.recheckAtMs, staged.recheckAtMs);
     return { match, error };
+  }
+
+  /** What is gone, or selected by no policy, leaves the cells, and nothing is kept of it. */
+  async #letGo(
+    key: ProjectObjectKey,
+    parts: KeyParts,
+    isWanted: () => boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#on.withdrawal.letGo(key, parts, isWanted, signal);
+    this.#on.decider.drop(key);
+    this.#on.events.drop(key);
+    const { policyKey, rolloutStatus } = this.#on.states.get(key) ?? {};
+    if (policyKey !== undefined && rolloutStatus !== undefined) this.#on.progress.look(policyKey);
+    this.#on.states.remove(key);
+    this.#on.rebalancer.forget(key);
+    this.#wakeAll(this.#on.requirements.drop(key));
   }
 
   #tellProgress(state: KeyState, status: RolloutStatus | undefined, formerPolicy: string | undefined): void {

@@ -1,4 +1,4 @@
-import type { DecidedCells } from '#api/work/resource-binding.ts';
+import type { DecidedCells, ResourceBinding } from '#api/work/resource-binding.ts';
 import { nowTime } from '#apimachinery/rfc3339.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
@@ -226,12 +226,7 @@ export class Decider {
     if (this.#on.states.get(key) === undefined) {
       const previous = previousTargets(present);
       if (countsBound && present !== undefined)
-        this.#taken.commitments.foresee(key, {
-          targets: previous,
-          request: template.request,
-          nodes: template.nodes,
-          assumes: byRoom,
-        });
+        this.#taken.commitments.foresee(key, committedOf(template, previous, byRoom));
       if (grouped) this.#groups.set(key, membership, namesOf(previous));
       if (limited) this.quotas.use(key, previous, template.request);
     }
@@ -279,23 +274,11 @@ export class Decider {
   }
 
   /** Nothing is waited for between what it looks at and what it files. */
-  #decideNow(
-    key: ProjectObjectKey,
-    known: Known,
-    { template, membership, priority, missingClass, estimates, unschedulable: stuck, limited }: Prepared,
-  ): Decided {
-    const { project, object, present, match, bounds } = known;
+  #decideNow(key: ProjectObjectKey, known: Known, prepared: Prepared): Decided {
+    const { template, membership, priority, missingClass, estimates, unschedulable: stuck } = prepared;
+    const { project, present, match, bounds } = known;
     const isNew = this.#on.states.get(key) === undefined;
-    const state = this.#on.states.claim(key, match.policy.key);
-    // What the last decision did, or was to do, the binding tells where its answer was lost or it was refused.
-    if (isNew) remember(present?.status?.failover, state.health);
-    else if (!state.isStored) recallDecided(present?.status?.failover, state.health);
-    state.isStored = false;
-    if (state.uid !== object.metadata.uid) {
-      if (!isNew) beginAnew(state);
-      state.uid = object.metadata.uid;
-      if (hasGatheredStatus(object)) state.appliedStatusHash = unknownStatusHash;
-    }
+    const state = this.#claim(key, known, isNew);
     state.priority = priority ?? 0;
     const snapshot = this.#on.cells.snapshot();
     const nowMs = this.#on.clock.now();
@@ -309,20 +292,12 @@ export class Decider {
     const freshAt =
       this.#on.rebalancer.askedAt(key, present?.spec.rescheduleTriggeredAt) ??
       (isFresh ? nowTime(nowMs) : undefined);
+    const byRoom = dividesByRoom(match.policy.spec.placement);
     state.descheduling =
-      unschedulable === undefined || !dividesByRoom(match.policy.spec.placement)
-        ? undefined
-        : deschedulingLimits(unschedulable);
+      unschedulable === undefined || !byRoom ? undefined : deschedulingLimits(unschedulable);
     if (state.descheduling === undefined) state.replicas = undefined;
     else state.replicas ??= rememberedReplicas(present?.status?.failover);
     const limiting = this.#limiting(state, previous, stuck, nowMs);
-    const estimateIn = (cell: string): number | undefined => {
-      const estimate = estimates.get(cell);
-      if (estimate === undefined) return undefined;
-      const { nodeKinds } = this.#on.cells.info(cell) ?? {};
-      const underWay = this.#taken.commitments.underWayOn(cell, nowMs, meeting(nodeKinds, template.nodes));
-      return estimateBeside(estimate, template.request, underWay);
-    };
     const input: DecisionInput = {
       template,
       project: { id: project.id, path: project.path },
@@ -337,10 +312,7 @@ export class Decider {
       assumedIn: (cell) => this.#taken.commitments.assumedIn(cell, nowMs),
       assumedOnNodes: ({ name, nodeKinds }) =>
         this.#taken.commitments.assumedOn(name, nowMs, meeting(nodeKinds, template.nodes)),
-      roomIn:
-        estimates.size === 0 && !limited
-          ? undefined
-          : (cell) => least(estimateIn(cell), this.quotas.roomIn(key, cell, template.request)),
+      roomIn: this.#roomIn(key, prepared, nowMs),
       mostIn: limiting?.mostIn,
       fresh: freshAt !== undefined,
     };
@@ -356,20 +328,8 @@ export class Decider {
       state.descheduling !== undefined &&
       state.replicas !== undefined &&
       settleLimits(state.replicas, limiting, decision.targets, state.descheduling, nowMs);
-    const assumes = dividesByRoom(match.policy.spec.placement);
-    if (isNew) this.#taken.commitments.takeOver(key);
-    if (isNew && present !== undefined && assumes) {
-      const underWay = underWayOf(present.spec, present.status, nowMs, (cell) =>
-        isRoomWatched(this.#on.cells.get(cell)),
-      );
-      this.#taken.commitments.restore(key, underWay, template, nowMs);
-    }
-    const committed: Committed = {
-      targets: decision.targets,
-      request: template.request,
-      nodes: template.nodes,
-      assumes,
-    };
+    if (isNew) this.#takeOver(key, template, byRoom ? present : undefined, nowMs);
+    const committed = committedOf(template, decision.targets, byRoom);
     this.#taken.commitments.place(key, committed, state.committed, previous, nowMs);
     state.committed = committed;
     this.#on.states.conclude(key, state, decision.outcome);
@@ -389,6 +349,54 @@ export class Decider {
       cells,
       forbidden: forbiddenCells(bounds, snapshot),
     };
+  }
+
+  /** The object's state as it is to be before it is decided. */
+  #claim(key: ProjectObjectKey, { object, present, match }: Known, isNew: boolean): KeyState {
+    const state = this.#on.states.claim(key, match.policy.key);
+    // What the last decision did, or was to do, the binding tells where its answer was lost or it was refused.
+    if (isNew) remember(present?.status?.failover, state.health);
+    else if (!state.isStored) recallDecided(present?.status?.failover, state.health);
+    state.isStored = false;
+    if (state.uid !== object.metadata.uid) {
+      if (!isNew) beginAnew(state);
+      state.uid = object.metadata.uid;
+      if (hasGatheredStatus(object)) state.appliedStatusHash = unknownStatusHash;
+    }
+    return state;
+  }
+
+  /** What estimators and quotas leave of each cell; undefined: there are none. */
+  #roomIn(
+    key: ProjectObjectKey,
+    { template, estimates, limited }: Prepared,
+    nowMs: number,
+  ): DecisionInput['roomIn'] {
+    if (estimates.size === 0 && !limited) return undefined;
+    const { request, nodes } = template;
+    const estimateIn = (cell: string): number | undefined => {
+      const estimate = estimates.get(cell);
+      if (estimate === undefined) return undefined;
+      const { nodeKinds } = this.#on.cells.info(cell) ?? {};
+      const underWay = this.#taken.commitments.underWayOn(cell, nowMs, meeting(nodeKinds, nodes));
+      return estimateBeside(estimate, request, underWay);
+    };
+    return (cell) => least(estimateIn(cell), this.quotas.roomIn(key, cell, request));
+  }
+
+  /** What is under way is from now on what is known here; before it was what bindings tell. `divided`: by room. */
+  #takeOver(
+    key: ProjectObjectKey,
+    template: Template,
+    divided: ResourceBinding | undefined,
+    nowMs: number,
+  ): void {
+    this.#taken.commitments.takeOver(key);
+    if (divided === undefined) return;
+    const underWay = underWayOf(divided.spec, divided.status, nowMs, (cell) =>
+      isRoomWatched(this.#on.cells.get(cell)),
+    );
+    this.#taken.commitments.restore(key, underWay, template, nowMs);
   }
 
   /** Where replicas do not run that the policy wants moved; undefined: it wants none moved. */
@@ -509,6 +517,10 @@ const defaultEstimateAgainMs = 30_000;
 function priorityBefore({ match, present }: Known): number | undefined {
   const isByThis = present?.spec.policy?.uid === match.policy.uid;
   return isByThis ? present?.spec.schedulePriority?.priority : undefined;
+}
+
+function committedOf({ request, nodes }: Template, targets: readonly Target[], assumes: boolean): Committed {
+  return { targets, request, nodes, assumes };
 }
 
 function least(a: number | undefined, b: number): number {
