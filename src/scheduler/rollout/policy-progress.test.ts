@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RolloutProgress } from '#api/policy/rollout-progress.ts';
 import type { RolloutStatus } from '#api/work/resource-binding.ts';
+import { ApiError } from '#apimachinery/api-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { applyMergePatch } from '#apiserver/patch/merge-patch.ts';
 import type { Patch } from '#client/client.ts';
@@ -37,6 +38,7 @@ function world() {
   let told: RolloutProgress | undefined;
   let looks = 0;
   let writes = 0;
+  let refusal: ApiError | undefined;
   const states = new KeyStates();
   const state = states.claim(key, policyKey);
   const policy = { cluster: 'p', namespace: 'default', name: 'web', uid: 'u', spec: { rollout: {} } };
@@ -46,6 +48,7 @@ function world() {
       patch: async (_ref, patch: Patch) => {
         assert.equal(patch.type, 'merge');
         writes++;
+        if (refusal !== undefined) throw refusal;
         stored = applyMergePatch(stored, patch.body as JsonObject) as JsonObject;
         return { apiVersion: 'policy.karmada.io/v1alpha1', kind: 'PropagationPolicy', metadata: {} };
       },
@@ -66,6 +69,9 @@ function world() {
     stands,
     writes: () => writes,
     looks: () => looks,
+    refuse: (reason: 'Conflict' | 'NotFound' | undefined) => {
+      refusal = reason === undefined ? undefined : new ApiError(reason, 'no');
+    },
     write: async (status: RolloutStatus) => {
       state.rolloutStatus = status;
       await progress.reconcile(policyKey, new AbortController().signal);
@@ -103,4 +109,17 @@ test('what is again as the watch still tells is written over what it has not tol
   assert.equal(w.looks(), 1);
   await w.write(complete);
   assert.deepEqual([w.stands()?.complete, w.stands()?.unfinished], [1, undefined]);
+});
+
+test('what was refused for another write is looked at again; of a policy that is gone nothing is', async () => {
+  const { write, refuse, looks, stands } = world();
+  refuse('Conflict');
+  await write(underWay);
+  assert.equal(looks(), 1);
+  refuse('NotFound');
+  await write(underWay);
+  assert.equal(looks(), 1);
+  refuse(undefined);
+  await write(underWay);
+  assert.equal(stands()?.progressing, 1);
 });

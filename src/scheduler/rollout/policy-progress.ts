@@ -93,9 +93,11 @@ export class PolicyProgress {
         { subresource: 'status', signal },
       );
     } catch (error) {
-      // Gone, or made anew: which is told. Or another scheduler told something meanwhile.
-      if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
-      if (isShared) this.look(policyKey);
+      // Gone: which is told.
+      if (isApiError(error, 'NotFound')) return undefined;
+      // Made anew, or told something by another scheduler, or it lost to another write.
+      if (!isApiError(error, 'Conflict')) throw error;
+      this.look(policyKey);
     }
     return undefined;
   }
