@@ -5,7 +5,7 @@ import { resourceBindingDefinition } from '#api/work/resource-binding.ts';
 import { encodeStored } from '#apiserver/registry/encode-stored.ts';
 import type { KeyValue, Revision, StorageKey } from '#storage/storage.ts';
 import { DecisionWitness } from './decision-witness.ts';
-import type { StoreObserver } from './world/server.ts';
+import type { StoreObserver } from './world/store.ts';
 
 function workload(replicas: number, uid = 'one'): KeyValue {
   const object = {

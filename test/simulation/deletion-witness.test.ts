@@ -6,7 +6,7 @@ import { copyLabels } from '#api/federation/copy-contract.ts';
 import { encodeStored } from '#apiserver/registry/encode-stored.ts';
 import type { KeyValue, Revision, StorageEvent, StorageKey } from '#storage/storage.ts';
 import { DeletionWitness } from './deletion-witness.ts';
-import type { StoreObserver } from './world/server.ts';
+import type { StoreObserver } from './world/store.ts';
 
 const cellCluster = 'cluster-of-cell';
 

@@ -11,7 +11,7 @@ import { outliveLease } from './lease-outlived.ts';
 import { drainFederator, type LeavingOptions, orphanCell, takeOver, withdrawCell } from './leavings.ts';
 import { loseControlPlanes, type Neighbour } from './neighbour.ts';
 import { forgetCopies, leaveBehind, rewindEdge } from './put-backs.ts';
-import type { SimulatedServer } from './world/server.ts';
+import type { Plane } from './world/plane.ts';
 import type { World } from './world/world.ts';
 
 /** What is done, when all is well again, for which chance would hardly ever meet the moment in a storm. */
@@ -87,7 +87,7 @@ export interface EndingOptions
   /** The edge's objects stand since now, whatever happened to them before. */
   readonly putBack: (cell: string, backup: readonly KeyValue[]) => void;
   /** That server was put back to a backup: what was known of what it holds is asked for again. */
-  readonly restored: (server: SimulatedServer) => Promise<void>;
+  readonly restored: (server: Plane) => Promise<void>;
 }
 
 /** Does one of the endings, and returns its name; all planes agree before, and are to agree again some time after. */
@@ -182,7 +182,7 @@ async function replaceUnseen(options: EndingOptions): Promise<void> {
 
 async function restoreHalfWay(options: EndingOptions): Promise<void> {
   const { federation } = options.world;
-  let backup: Awaited<ReturnType<SimulatedServer['backUp']>> = [];
+  let backup: Awaited<ReturnType<Plane['backUp']>> = [];
   await unseen(options, async () => {
     await changeAll(options);
     backup = await federation.backUp();

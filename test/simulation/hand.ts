@@ -1,5 +1,5 @@
 import type { Random } from '../harness/random.ts';
-import type { SimulatedServer } from './world/server.ts';
+import type { Plane } from './world/plane.ts';
 import type { Part, World } from './world/world.ts';
 
 export const downMsMax = 6_000;
@@ -23,5 +23,5 @@ export interface Hand {
   /** Returns whether there was a process to pause. */
   pauseFor(part: Part, forMs: number, when: string): boolean;
   /** One of the control planes. */
-  federation(): SimulatedServer;
+  federation(): Plane;
 }

@@ -5,6 +5,7 @@ import { loadObjects, runLoad, settle } from '../chaos/load.ts';
 import { loadPolicy } from '../chaos/policies.ts';
 import type { Random } from '../harness/random.ts';
 import { DeletionWitness } from './deletion-witness.ts';
+import type { Plane } from './world/plane.ts';
 import type { NeighbouringPlane, World } from './world/world.ts';
 
 const path = 'root:next';
@@ -148,7 +149,7 @@ export interface LossOptions {
   readonly change: () => Promise<void>;
   /** In what the first control plane differs from its edges. */
   readonly firstDifferences: () => Promise<string[]>;
-  readonly restored: (server: World['federation']) => Promise<void>;
+  readonly restored: (server: Plane) => Promise<void>;
   readonly agree: () => Promise<void>;
   readonly violation: (what: string) => void;
 }

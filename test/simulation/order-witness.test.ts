@@ -5,7 +5,7 @@ import { copyLabels } from '#api/federation/copy-contract.ts';
 import { encodeStored } from '#apiserver/registry/encode-stored.ts';
 import type { KeyValue, Revision, StorageKey } from '#storage/storage.ts';
 import { OrderWitness } from './order-witness.ts';
-import type { StoreObserver } from './world/server.ts';
+import type { StoreObserver } from './world/store.ts';
 
 const key = '/core/configmaps/cell/n/x' as StorageKey;
 

@@ -12,7 +12,7 @@ import { policiesGvr, policyName } from '../chaos/policies.ts';
 import type { Random } from '../harness/random.ts';
 import { until } from '../harness/until.ts';
 import { oursAt } from './ours-at.ts';
-import type { SimulatedServer } from './world/server.ts';
+import type { Plane } from './world/plane.ts';
 import type { World } from './world/world.ts';
 
 export interface PutBackOptions {
@@ -24,7 +24,7 @@ export interface PutBackOptions {
   /** Changes every object that may be changed. */
   readonly change: () => Promise<void>;
   readonly putBack: (cell: string, backup: readonly KeyValue[]) => void;
-  readonly restored: (server: SimulatedServer) => Promise<void>;
+  readonly restored: (server: Plane) => Promise<void>;
   readonly violation: (what: string) => void;
 }
 

@@ -14,11 +14,16 @@ const brieflyMsMax = 8_000;
 /** Of these brief ones, each has two schedulers: that share the projects, and edges that lie; then one that stands by. */
 const lanesFrom = 20_000;
 const standbyFrom = 25_000;
-/** Of those above, some have. */
-const eitherFrom = 30_000;
+/** Then each has several API servers on one store, and schedulers as chance says. */
+const serversFrom = 30_000;
+/** Of those above, some have any of that. */
+const eitherFrom = 35_000;
 const lanesShare = 0.2;
 const standbyShare = 0.15;
 const schedulersChance = 0x2ed;
+const serversShare = 0.15;
+const thirdServerShare = 0.25;
+const serversChance = 0x5e7;
 const moreChance = 0x5eed;
 const stormyMsMin = 4_000;
 const stormyMsMax = 20_000;
@@ -33,6 +38,8 @@ export interface RunPlan {
   /** Of what only wide runs have; undefined in others. */
   readonly more: Random | undefined;
   readonly schedulers: Schedulers;
+  /** Of the first control plane. */
+  readonly servers: number;
   readonly traits: PolicyTraits;
   readonly hasBirths: boolean;
   readonly hasNeighbour: boolean;
@@ -47,6 +54,7 @@ export function planOf(seed: number): RunPlan {
     random,
     more,
     schedulers: schedulersOf(seed),
+    servers: serversOf(seed),
     traits: more === undefined ? {} : drawTraits(more.fork()),
     hasBirths: more !== undefined && more.next() < birthsShare,
     hasNeighbour: more !== undefined && more.next() < neighbourShare,
@@ -57,9 +65,16 @@ export function planOf(seed: number): RunPlan {
 function schedulersOf(seed: number): Schedulers {
   if (seed < lanesFrom) return 'alone';
   if (seed < standbyFrom) return 'lanes';
-  if (seed < eitherFrom) return 'standby';
+  if (seed < serversFrom) return 'standby';
   const alone = 1 - lanesShare - standbyShare;
   return new Random(seed ^ schedulersChance).weighted({ alone, standby: standbyShare, lanes: lanesShare });
+}
+
+function serversOf(seed: number): number {
+  if (seed < serversFrom) return 1;
+  const random = new Random(seed ^ serversChance);
+  if (seed >= eitherFrom && random.next() >= serversShare) return 1;
+  return random.next() < thirdServerShare ? 3 : 2;
 }
 
 /** Half of the runs have policies that say where objects go, and nothing else. */

@@ -5,6 +5,7 @@ import type { EdgeMeddler } from '../chaos/meddling.ts';
 import type { Births } from './births.ts';
 import type { Neighbour } from './neighbour.ts';
 import type { Operators } from './operators.ts';
+import type { Registers } from './registers.ts';
 import type { RunPlan } from './run-plan.ts';
 import type { Striker } from './striker.ts';
 import type { Witnesses } from './witnesses.ts';
@@ -28,4 +29,6 @@ export interface Scene {
   readonly operators: Operators | undefined;
   readonly births: Births | undefined;
   readonly neighbour: Neighbour | undefined;
+  /** Where several API servers are on one store. */
+  readonly registers: Registers | undefined;
 }

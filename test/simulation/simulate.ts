@@ -10,6 +10,7 @@ import { comeTogether } from './come-together.ts';
 import { Neighbour } from './neighbour.ts';
 import { Operators } from './operators.ts';
 import { prepare } from './prepare.ts';
+import { Registers } from './registers.ts';
 import { rest } from './rest.ts';
 import { putBack, restored } from './restored.ts';
 import { stagedChange } from './rollout-witness.ts';
@@ -79,6 +80,7 @@ async function setScene({ seed, pki, logger }: SimulationOptions, time: VirtualT
     namespaces: [...looseNamespaces, pinnedNamespace],
     neighbour: plan.hasNeighbour ? Neighbour : undefined,
     schedulers: plan.schedulers,
+    servers: plan.servers,
     logger,
   });
   const striker: Striker = new Striker({
@@ -113,13 +115,14 @@ async function setScene({ seed, pki, logger }: SimulationOptions, time: VirtualT
         })
       : undefined,
     neighbour: world.neighbour === undefined ? undefined : new Neighbour(world, world.neighbour),
+    registers: plan.servers === 1 ? undefined : new Registers(world, random.fork()),
   };
   return scene;
 }
 
 function outcomeOf(
   seed: number,
-  { world, striker, ledger, witnesses, meddlers, violations, neighbour }: Scene,
+  { world, striker, ledger, witnesses, meddlers, violations, neighbour, registers }: Scene,
 ): SimulationOutcome {
   const { network, time } = world;
   const strangers = [...meddlers.values()].reduce((sum, one) => sum + one.strangers, 0);
@@ -130,6 +133,7 @@ function outcomeOf(
       ...ledger.violations,
       ...witnesses.violations,
       ...(neighbour?.violations ?? []),
+      ...(registers?.violations ?? []),
       ...violations,
     ],
     journal: striker.journal,

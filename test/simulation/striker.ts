@@ -2,18 +2,23 @@ import type { KeyValue } from '#storage/storage.ts';
 import type { Random } from '../harness/random.ts';
 import { downMsMax, type Hand, jumpMsMax, partitionMsMax, pauseMsMax, writesMax } from './hand.ts';
 import { SchedulerStrikes } from './scheduler-strikes.ts';
+import { ServerStrikes } from './server-strikes.ts';
 import {
   type LeaseStrike,
   leaseStrikes,
   type PairStrike,
   pairStrikes,
+  type ServerStrike,
   type SharedStrike,
   type Strike,
+  serverStrikes,
   sharedStrikes,
   strikes,
 } from './strikes.ts';
+import type { Plane } from './world/plane.ts';
 import type { AroundWrite } from './world/process.ts';
-import type { SimulatedServer } from './world/server.ts';
+
+import { mend } from './world/shared-store-access.ts';
 import type { Part, World } from './world/world.ts';
 
 export interface StrikerOptions {
@@ -24,6 +29,8 @@ export interface StrikerOptions {
   /** It answers again. */
   readonly onRestored: (server: string) => Promise<void>;
 }
+
+type AnyStrike = Strike | PairStrike | LeaseStrike | SharedStrike | ServerStrike;
 
 const gapMsMax = 2_500;
 const pauseGapMs = 20_000;
@@ -48,10 +55,11 @@ export class Striker implements Hand {
   readonly #backups = new Map<string, readonly KeyValue[]>();
   readonly #pausedAtMs = new Map<string, number>();
   readonly #onSchedulers = new SchedulerStrikes(this);
+  readonly #onServers = new ServerStrikes(this);
   readonly #repairs = new Set<Promise<void>>();
   /** To be done when it is time, and nothing else is being done. */
   #restores: {
-    readonly server: SimulatedServer;
+    readonly server: Plane;
     readonly backup: readonly KeyValue[];
     readonly atMs: number;
   }[] = [];
@@ -70,15 +78,12 @@ export class Striker implements Hand {
       await time.sleep(this.random.next() * gapMsMax);
       await this.#restoreUntil(time.nowMs);
       const strike = this.#draw();
-      const isDone =
-        strike in strikes
-          ? await this.#strike(strike as Strike)
-          : await this.#onSchedulers.strike(strike as Exclude<typeof strike, Strike>);
-      if (isDone) this.count(strike);
+      if (await this.#strikeAny(strike)) this.count(strike);
     }
     await this.#restoreUntil(Number.POSITIVE_INFINITY);
     this.note('all is mended');
     this.world.network.healAll();
+    for (const { servers } of this.world.federations) for (const { storeLine } of servers) mend(storeLine);
     for (const { process } of this.world.parts) {
       process?.forgetAim();
       process?.wake();
@@ -93,12 +98,19 @@ export class Striker implements Hand {
     this.struck[ending] = 1;
   }
 
-  #draw(): Strike | PairStrike | LeaseStrike | SharedStrike {
-    const { lanes, schedulers } = this.world;
+  #draw(): AnyStrike {
+    const { lanes, schedulers, federation } = this.world;
     const random = this.random;
-    if (lanes !== undefined) return random.weighted({ ...strikes, ...pairStrikes, ...sharedStrikes });
-    if (schedulers.length > 1) return random.weighted({ ...strikes, ...pairStrikes, ...leaseStrikes });
-    return random.weighted({ ...strikes, ...leaseStrikes });
+    const always = federation.servers.length > 1 ? { ...strikes, ...serverStrikes } : strikes;
+    if (lanes !== undefined) return random.weighted({ ...always, ...pairStrikes, ...sharedStrikes });
+    if (schedulers.length > 1) return random.weighted({ ...always, ...pairStrikes, ...leaseStrikes });
+    return random.weighted({ ...always, ...leaseStrikes });
+  }
+
+  async #strikeAny(strike: AnyStrike): Promise<boolean> {
+    if (strike in strikes) return this.#strike(strike as Strike);
+    if (strike in serverStrikes) return this.#onServers.strike(strike as ServerStrike);
+    return this.#onSchedulers.strike(strike as PairStrike | LeaseStrike | SharedStrike);
   }
 
   /** Returns whether there was anything to be done. */
@@ -179,12 +191,12 @@ export class Striker implements Hand {
         return true;
       }
       case 'store refuses': {
-        const server = random.pick([...federations, ...edges.values()]);
+        const server = random.pick([...federations.flatMap(({ servers }) => servers), ...edges.values()]);
         const forMs = random.next() * stormMsMax;
         this.note(`the store of ${server.name} refuses half of the writes for ${Math.round(forMs)} ms`);
-        server.writeFaultRate = 0.5;
+        server.storeLine.refusalRate = 0.5;
         this.later(forMs, async () => {
-          server.writeFaultRate = 0;
+          server.storeLine.refusalRate = 0;
         });
         return true;
       }
@@ -248,7 +260,7 @@ export class Striker implements Hand {
     for (const { server, backup } of due) await this.#restore(server, backup);
   }
 
-  async #restore(server: SimulatedServer, backup: readonly KeyValue[]): Promise<void> {
+  async #restore(server: Plane, backup: readonly KeyValue[]): Promise<void> {
     this.note(`${server.name} restored from its backup`);
     await server.restore(backup);
     this.#onPutBack(server.name);
@@ -256,7 +268,7 @@ export class Striker implements Hand {
     await this.#onRestored(server.name);
   }
 
-  federation(): SimulatedServer {
+  federation(): Plane {
     const { federations, federation } = this.world;
     return federations.length === 1 ? federation : this.random.pick(federations);
   }
@@ -268,7 +280,9 @@ export class Striker implements Hand {
     const from: Part = this.random.pick(components);
     const isFederator = from.name.startsWith('federator');
     const cells = neighbour === undefined ? [...edges.keys()] : [...edges.keys(), neighbour.cell];
-    const federation = this.federation().name;
+    const plane = this.federation();
+    const isOne = plane.servers.length === 1;
+    const federation = isOne ? plane.name : this.random.pick([plane, ...plane.servers]).name;
     return [from.name, isFederator ? this.random.pick([federation, ...cells]) : federation];
   }
 

@@ -44,6 +44,23 @@ export const leaseStrikes = {
   'clock of a scheduler': 1,
 } as const;
 
+/** And where several API servers are on one store. */
+export const serverStrikes = {
+  /** One hears late what the others have written: its cache is stale. */
+  'store heard late': 10,
+  'server cut off from its store': 4,
+  /** What it wrote is done, and it is not told. */
+  'answers of the store lost': 3,
+  /** What it has not heard yet is compacted: it reads everything anew. */
+  'history of the store gone': 3,
+  'all servers killed': 1,
+  /** As they are upgraded: one after the other stops, and comes back. */
+  'servers started anew in turn': 2,
+  /** Its controllers are another's by then, and it has not heard of that when it goes on. */
+  'server paused past its lease': 3,
+} as const;
+
+export type ServerStrike = keyof typeof serverStrikes;
 export type PairStrike = keyof typeof pairStrikes;
 export type LeaseStrike = keyof typeof leaseStrikes;
 
@@ -92,3 +109,6 @@ export const standbyStrikeNames: readonly string[] = [
   ...pairStrikeNames,
   ...Object.keys(leaseStrikes).filter((name) => name !== 'lease taken by hand'),
 ];
+
+/** And where several API servers are on one store. */
+export const serverStrikeNames: readonly string[] = Object.keys(serverStrikes);

@@ -21,6 +21,8 @@ export interface Connecting {
   readonly store?: ClientStore | undefined;
   /** A connection of its own, that is cut by itself too, for what rests on nothing that the process has read over others. */
   readonly line?: string | undefined;
+  /** What a proxy would repeat is not what its caller tells of. Default false. */
+  readonly once?: boolean | undefined;
 }
 
 export interface LineOptions {
@@ -63,6 +65,10 @@ export class ClientLine {
   /** What is asked rests on what the process has read of this server before. */
   get restsOnReads(): boolean {
     return this.#options.line === undefined;
+  }
+
+  get asksOnce(): boolean {
+    return this.#options.once === true;
   }
 
   get isCut(): boolean {

@@ -3,8 +3,8 @@ import type { KubeClient } from '#client/client.ts';
 import type { Logger } from '#client/logger.ts';
 import type { WorkSharing } from '#client/queue/work-sharing.ts';
 import type { Random } from '../../harness/random.ts';
+import type { Plane } from './plane.ts';
 import type { SimulatedProcess } from './process.ts';
-import type { Reachable } from './reachable.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 /** Most are short, so that many a pause outlives them; the others are as the program's. */
@@ -20,7 +20,7 @@ const stranger = 'somebody else';
 
 interface Member {
   readonly process: SimulatedProcess;
-  readonly server: Reachable;
+  readonly server: Plane;
   readonly sharing: WorkSharing;
   /** Of the server's store, when it was gained last. */
   incarnationId: string | undefined;
@@ -48,7 +48,7 @@ export class SchedulerLeases {
     this.#keepsIdentity = random.next() < 0.5;
   }
 
-  sharingOf(process: SimulatedProcess, server: Reachable, client: KubeClient, logger: Logger): WorkSharing {
+  sharingOf(process: SimulatedProcess, server: Plane, client: KubeClient, logger: Logger): WorkSharing {
     const { durationMs } = this;
     const identity = this.#keepsIdentity ? process.name : `${process.name}-${this.#members.length}`;
     const sharing = leaderSharing({ client, clock: process.clock, logger, identity, durationMs });
@@ -74,7 +74,7 @@ export class SchedulerLeases {
   }
 
   /** Of the schedulers that work for the server now, by their own clocks. */
-  leadersAt({ name }: Reachable): string[] {
+  leadersAt({ name }: Plane): string[] {
     return this.#members
       .filter(({ process, server, sharing }) => process.isAlive && server.name === name && sharing.share > 0)
       .map(({ process }) => process.name);
@@ -86,7 +86,7 @@ export class SchedulerLeases {
   }
 
   /** Somebody deletes the lease, or writes himself in as its holder. Returns whether that was done. */
-  async meddle(people: KubeClient, { name }: Reachable, how: 'delete' | 'take'): Promise<boolean> {
+  async meddle(people: KubeClient, { name }: Plane, how: 'delete' | 'take'): Promise<boolean> {
     const options = { timeoutMs: meddlingTimeoutMs };
     const spec = { holderIdentity: stranger, leaseDurationSeconds: 2 };
     // Whether it was done is not known, where it was not answered.

@@ -84,7 +84,7 @@ async function exchange<T, O>(
     : truth;
   const isIdle =
     (fault === 'Conflict' && (verb === 'get' || verb === 'list' || verb === 'create')) ||
-    (fault === 'twice' && verb === 'create');
+    (fault === 'twice' && (verb === 'create' || line.asksOnce));
   if (fault !== undefined && !isIdle) {
     line.traffic.countFault(fault);
     const error = refusalOf(fault);
@@ -96,10 +96,13 @@ async function exchange<T, O>(
   down.catch(() => {}); // told by the race
   line.compareStore();
   if (isWrite && line.restsOnReads) line.traffic.strayWrites.writes(line.from, verb, line.server);
+  const asleep = line.server.awake();
+  if (asleep !== undefined) await Promise.race([asleep, down]);
   const value = await Promise.race([perform(target, options), down]);
   if (isWrite) await line.from.atWrite('after');
   // A proxy that saw no answer has asked again; a creation is nothing that it may repeat.
   if (fault === 'twice' && !isIdle) await Promise.race([perform(target, options).catch(() => {}), down]);
+  if (asleep !== undefined) await Promise.race([line.server.awake(), down]);
   if (fault === 'answer-lost') throw unreachable('connection reset');
   await line.latency();
   if (line.isCut) await never();

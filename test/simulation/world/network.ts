@@ -1,10 +1,11 @@
 import type { UserInfo } from '#apiserver/request/user.ts';
 import type { KubeClient } from '#client/client.ts';
 import type { Random } from '../../harness/random.ts';
+import { BalancedClient } from './balanced-client.ts';
 import { ClientLine, type Connecting } from './client-line.ts';
 import { NetworkClient } from './network-client.ts';
+import type { Plane } from './plane.ts';
 import type { SimulatedProcess } from './process.ts';
-import type { Reachable } from './reachable.ts';
 import { Traffic } from './traffic.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -23,9 +24,16 @@ export class SimulatedNetwork extends Traffic {
     this.#random = random;
   }
 
-  /** A client of `server` for a process. */
-  connect(from: SimulatedProcess, server: Reachable, user: UserInfo, options: Connecting = {}): KubeClient {
+  /** A client of the servers of `plane` for a process. */
+  connect(from: SimulatedProcess, plane: Plane, user: UserInfo, options: Connecting = {}): KubeClient {
     const [time, random] = [this.#time, this.#random];
-    return new NetworkClient(new ClientLine({ time, random, traffic: this, from, server, user, options }));
+    const ways = plane.servers.map((server) => ({
+      server,
+      client: new NetworkClient(
+        new ClientLine({ time, random, traffic: this, from, server, user, options }),
+      ),
+    }));
+    const [only] = ways;
+    return only !== undefined && ways.length === 1 ? only.client : new BalancedClient(ways, random.fork());
   }
 }

@@ -9,10 +9,12 @@ import type { Logger } from '#client/logger.ts';
 import { openCachedStorage } from '#storage/cache/caching-storage.ts';
 import { StorageError } from '#storage/errors.ts';
 import type { KeyValue, Storage, StorageEvent, WatchHandler } from '#storage/storage.ts';
-import { KeptStorage } from '../../harness/kept-storage.ts';
 import type { Random } from '../../harness/random.ts';
+import type { Plane } from './plane.ts';
 import { SimulatedProcess } from './process.ts';
 import type { Reachable } from './reachable.ts';
+import { newStoreLine, SharedStoreAccess } from './shared-store-access.ts';
+import { SimulatedStore, type StoreObserver } from './store.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export interface SimulatedServerOptions {
@@ -22,17 +24,13 @@ export interface SimulatedServerOptions {
   readonly time: VirtualTime;
   readonly random: Random;
   readonly logger: Logger;
-}
-
-/** Is told at once what happens to a store. */
-export interface StoreObserver {
-  /** Every committed change, whoever made it. */
-  event(event: StorageEvent): void;
-  /** It was put back, and holds this now: no events tell of that. */
-  restored?(backup: readonly KeyValue[]): void;
+  /** That of several servers, with the name that these go by together. Default: it has one of its own. */
+  readonly shared?: { readonly plane: string; readonly store: SimulatedStore } | undefined;
 }
 
 const fsyncMsMax = 2;
+/** As whoever sees to a server starts it again that could not start. */
+const startAgainMs = 500;
 
 interface Run {
   readonly process: SimulatedProcess;
@@ -41,25 +39,29 @@ interface Run {
 }
 
 /** An API server without sockets on a store in memory that outlives it: killed, paused, started again, restored. */
-export class SimulatedServer implements Reachable {
+export class SimulatedServer implements Reachable, Plane {
   readonly name: string;
+  readonly plane: string;
+  readonly servers: readonly SimulatedServer[] = [this];
+  /** To its store; where that is its own, writes alone are refused. */
+  readonly storeLine = newStoreLine();
   readonly #options: SimulatedServerOptions;
-  readonly #kept = new KeptStorage();
+  readonly #store: SimulatedStore;
   readonly #atDown = new Set<() => void>();
-  readonly #observers: StoreObserver[] = [];
   #run: Run | undefined;
   #starting: SimulatedProcess | undefined;
-  /** Share of the writes that the store refuses. */
-  writeFaultRate = 0;
+  #access: SharedStoreAccess | undefined;
 
   constructor(options: SimulatedServerOptions) {
     this.name = options.name;
+    this.plane = options.shared?.plane ?? options.name;
     this.#options = options;
+    this.#store = options.shared?.store ?? new SimulatedStore();
   }
 
   /** Of its store. */
   get incarnationId(): string {
-    return this.#kept.incarnationId;
+    return this.#store.incarnationId;
   }
 
   get isEdge(): boolean {
@@ -68,6 +70,12 @@ export class SimulatedServer implements Reachable {
 
   get isUp(): boolean {
     return this.#run !== undefined;
+  }
+
+  /** Up, and neither paused nor kept from its store. */
+  get isWell(): boolean {
+    const { isCut, heldUntilMs } = this.storeLine;
+    return this.isUp && this.process?.isPaused === false && !isCut && heldUntilMs <= this.#options.time.nowMs;
   }
 
   get process(): SimulatedProcess | undefined {
@@ -86,10 +94,23 @@ export class SimulatedServer implements Reachable {
     const process = new SimulatedProcess(this.name, this.#options.time);
     this.#starting = process;
     const killed = new Promise<undefined>((resolve) => process.onDeath(() => resolve(undefined)));
-    const server = await Promise.race([this.#serve(process), killed]);
+    const serving = this.#options.shared === undefined ? this.#serve(process) : this.#servePatiently(process);
+    const server = await Promise.race([serving, killed]);
     if (server === undefined || !process.isAlive) return;
     this.#starting = undefined;
     this.#run = { process, server, clients: new Map() };
+  }
+
+  /** A store that is reached over a network may be away for a while. */
+  async #servePatiently(process: SimulatedProcess): Promise<ApiServer> {
+    for (;;) {
+      try {
+        return await this.#serve(process);
+      } catch (error) {
+        this.#options.logger.warn({ err: error }, 'the server did not start');
+        await process.sleep(startAgainMs);
+      }
+    }
   }
 
   async #serve(process: SimulatedProcess): Promise<ApiServer> {
@@ -121,48 +142,39 @@ export class SimulatedServer implements Reachable {
   }
 
   backUp(): Promise<readonly KeyValue[]> {
-    return this.#kept.backUp();
+    return this.#store.backUp();
   }
 
   /** Kills it, and puts the store back to a backup; to be started again. */
   async restore(backup: readonly KeyValue[]): Promise<void> {
     this.kill();
-    await this.#kept.restore(backup);
-    for (const observer of this.#observers) {
-      observer.restored?.(backup);
-      await this.#observe(observer);
-    }
+    await this.#store.restore(backup);
   }
 
   /** Likewise, as an edge's etcd is: its revisions begin again where they were in the backup. */
   async rewind(backup: readonly KeyValue[]): Promise<void> {
     this.kill();
-    await this.#kept.rewind(backup);
-    for (const observer of this.#observers) {
-      observer.restored?.(backup);
-      await this.#observe(observer);
-    }
+    await this.#store.rewind(backup);
   }
 
   currentRevision(): Promise<number> {
-    return this.#kept.currentRevision();
+    return this.#store.currentRevision();
   }
 
   /** From now on, past the network and all servers. */
-  async observe(observer: StoreObserver): Promise<void> {
-    this.#observers.push(observer);
-    await this.#observe(observer);
+  observe(observer: StoreObserver): Promise<void> {
+    return this.#store.observe(observer);
   }
 
-  async #observe(observer: StoreObserver): Promise<void> {
-    const storage = this.#kept.open();
-    const handler: WatchHandler = {
-      events: (events) => {
-        for (const event of events) observer.event(event);
-      },
-      end: () => {},
-    };
-    await storage.watch({ prefix: '', afterRevision: await storage.currentRevision() }, handler);
+  /** Resolves when it answers, where that has to be waited for; never, once it is dead. */
+  awake(): Promise<void> | undefined {
+    return this.#options.shared === undefined ? undefined : this.#run?.process.awake();
+  }
+
+  /** What its store has not told it yet is compacted there. */
+  async loseHistory(): Promise<void> {
+    await this.#store.forgetHistory();
+    this.#access?.loseWatches();
   }
 
   clientAs(user: UserInfo): KubeClient | undefined {
@@ -188,15 +200,20 @@ export class SimulatedServer implements Reachable {
 
   /** The store as one process sees it: nothing gets through to it when it is dead, late when it is paused. */
   #storageOf(process: SimulatedProcess): Storage {
-    const inner = this.#kept.open();
-    const { time, random } = this.#options;
+    const inner = this.#store.open();
+    const { time, random, shared } = this.#options;
+    if (shared !== undefined) {
+      this.#access = new SharedStoreAccess({ inner, line: this.storeLine, process, time, random });
+      return this.#access;
+    }
     const asleep = (): Promise<void> | undefined =>
       process.isAlive && !process.isPaused ? undefined : process.awake();
     const transact: Storage['transact'] = async (transaction) => {
       await time.sleep(random.next() ** 2 * fsyncMsMax);
       await asleep();
       await process.atWrite('before');
-      if (this.writeFaultRate > 0 && random.next() < this.writeFaultRate) {
+      const { refusalRate } = this.storeLine;
+      if (refusalRate > 0 && random.next() < refusalRate) {
         throw new StorageError('unavailable', 'injected: the store takes no writes now');
       }
       const result = await inner.transact(transaction);

@@ -15,17 +15,17 @@ export class StrayWrites {
   }
 
   /** A scheduler has read which workspaces there are: what it decides from now on rests on this store. */
-  begins(by: SimulatedProcess, { name, incarnationId }: Reachable): void {
-    if (by.name.startsWith(schedulerName)) this.#begunWith.set(`${by.name}>${name}`, { by, incarnationId });
+  begins(by: SimulatedProcess, { plane, incarnationId }: Reachable): void {
+    if (by.name.startsWith(schedulerName)) this.#begunWith.set(`${by.name}>${plane}`, { by, incarnationId });
   }
 
   /** A write is carried out. */
-  writes(by: SimulatedProcess, verb: string, { name, incarnationId }: Reachable): void {
-    const begun = this.#begunWith.get(`${by.name}>${name}`);
+  writes(by: SimulatedProcess, verb: string, { plane, incarnationId }: Reachable): void {
+    const begun = this.#begunWith.get(`${by.name}>${plane}`);
     if (begun === undefined || begun.by !== by || begun.incarnationId === incarnationId) return;
     const atMs = Math.round(this.#time.nowMs);
     this.violations.push(
-      `${by.name}: ${verb} at ${atMs} ms by what it knew of ${name} before that was put back`,
+      `${by.name}: ${verb} at ${atMs} ms by what it knew of ${plane} before that was put back`,
     );
   }
 }

@@ -20,6 +20,8 @@ export class Traffic {
   readonly #time: VirtualTime;
   readonly #random: Random;
   readonly #links = new Map<string, Link>();
+  /** By the name of several servers, their own. */
+  readonly #groups = new Map<string, readonly string[]>();
   /** By server: up to which revision of which store it has no events. */
   readonly #forgotten = new Map<string, { readonly incarnationId: string; readonly revision: number }>();
   /** Share of the calls that go wrong. */
@@ -42,6 +44,11 @@ export class Traffic {
     this.strayWrites = new StrayWrites(time);
   }
 
+  /** What is done to the links to the name is done to those to each of them. */
+  join(name: string, servers: readonly string[]): void {
+    if (servers.length > 1) this.#groups.set(name, servers);
+  }
+
   link(from: string, to: string): Link {
     const key = `${from}>${to}`;
     let link = this.#links.get(key);
@@ -54,18 +61,20 @@ export class Traffic {
 
   /** Nothing passes any more; nobody is told. */
   cut(from: string, to: string): void {
-    const link = this.link(from, to);
-    link.isCut = true;
-    const epoch = ++link.epoch;
-    void this.#time.sleep(keepAliveMs).then(() => {
-      if (link.epoch === epoch) breakStreams(link, unreachable('no sign of the other side'));
-    });
+    for (const link of this.#linksTo(from, to)) {
+      link.isCut = true;
+      const epoch = ++link.epoch;
+      void this.#time.sleep(keepAliveMs).then(() => {
+        if (link.epoch === epoch) breakStreams(link, unreachable('no sign of the other side'));
+      });
+    }
   }
 
   heal(from: string, to: string): void {
-    const link = this.link(from, to);
-    link.isCut = false;
-    link.epoch++;
+    for (const link of this.#linksTo(from, to)) {
+      link.isCut = false;
+      link.epoch++;
+    }
   }
 
   healAll(): void {
@@ -81,24 +90,27 @@ export class Traffic {
 
   /** Streams of a link end. `Expired`: the server says that the revision is compacted. */
   breakStreams(from: string, to: string, how: 'reset' | 'expired'): void {
-    breakStreams(
-      this.link(from, to),
-      how === 'reset'
-        ? unreachable('connection reset')
-        : new ApiError('Expired', 'the revision is compacted'),
-    );
+    for (const link of this.#linksTo(from, to)) {
+      breakStreams(
+        link,
+        how === 'reset'
+          ? unreachable('connection reset')
+          : new ApiError('Expired', 'the revision is compacted'),
+      );
+    }
   }
 
   /** Events of a link come so much later. */
   hold(from: string, to: string, forMs: number): void {
-    this.link(from, to).heldUntilMs = this.#time.nowMs + forMs;
+    for (const link of this.#linksTo(from, to)) link.heldUntilMs = this.#time.nowMs + forMs;
   }
 
   /** For so long what begins on a link goes as bytes, and a share of it is damaged; watches begin anew. */
   damage(from: string, to: string, rate: number, forMs: number): void {
-    const link = this.link(from, to);
-    link.bytesUntilMs = this.#time.nowMs + forMs;
-    link.byteFaultRate = rate;
+    for (const link of this.#linksTo(from, to)) {
+      link.bytesUntilMs = this.#time.nowMs + forMs;
+      link.byteFaultRate = rate;
+    }
     this.breakStreams(from, to, 'reset');
   }
 
@@ -124,6 +136,10 @@ export class Traffic {
     if (forgotten?.incarnationId !== incarnationId || resourceVersion === undefined) return;
     if (Number(resourceVersion) >= forgotten.revision || resourceVersion === '0') return;
     throw new ApiError('Expired', 'the revision is compacted');
+  }
+
+  #linksTo(from: string, to: string): Link[] {
+    return (this.#groups.get(to) ?? [to]).map((server) => this.link(from, server));
   }
 
   drawLie(link: Link): boolean {

@@ -22,8 +22,10 @@ import { SimulatedLanes } from './lanes.ts';
 import { leaseLine, SchedulerLeases } from './leases.ts';
 import { peopleName, schedulerName } from './names.ts';
 import { SimulatedNetwork } from './network.ts';
+import type { Plane } from './plane.ts';
 import { SimulatedProcess } from './process.ts';
 import { SimulatedServer } from './server.ts';
+import { ServerGroup } from './server-group.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export interface WorldOptions {
@@ -40,6 +42,8 @@ export interface WorldOptions {
     | undefined;
   /** How many schedulers there are, and what they know of one another by. Default: alone. */
   readonly schedulers?: Schedulers | undefined;
+  /** How many API servers the first control plane has. Default 1. */
+  readonly servers?: number | undefined;
   readonly logger?: Logger | undefined;
 }
 
@@ -75,7 +79,7 @@ const secretsGvr = { group: '', version: 'v1', resource: 'secrets' } as const;
 export class World {
   readonly time: VirtualTime;
   readonly network: SimulatedNetwork;
-  readonly federation: SimulatedServer;
+  readonly federation: Plane;
   readonly edges = new Map<string, SimulatedServer>();
   readonly neighbour: NeighbouringPlane | undefined;
   readonly schedulers: readonly string[];
@@ -100,7 +104,25 @@ export class World {
     this.people = new SimulatedProcess(peopleName, time);
     const server = (name: string, mode: 'federation' | 'edge') =>
       new SimulatedServer({ name, mode, pki, time, random: random.fork(), logger: this.#logger });
-    this.federation = server(federationName, 'federation');
+    const { servers = 1 } = options;
+    this.federation =
+      servers === 1
+        ? server(federationName, 'federation')
+        : new ServerGroup(
+            {
+              name: federationName,
+              mode: 'federation',
+              pki,
+              time,
+              random: random.fork(),
+              logger: this.#logger,
+            },
+            servers,
+          );
+    this.network.join(
+      federationName,
+      this.federation.servers.map(({ name }) => name),
+    );
     for (const cell of cells) {
       this.edges.set(cell, server(cell, 'edge'));
       this.tokens.set(cell, new Set([cell]));
@@ -115,7 +137,7 @@ export class World {
     this.lanes = schedulers === 'lanes' ? new SimulatedLanes(time, random.fork(), this.network) : undefined;
     this.leases = this.lanes === undefined ? new SchedulerLeases(time, random.fork()) : undefined;
     this.parts = [
-      ...this.federations,
+      ...this.federations.flatMap(({ servers }) => servers),
       ...this.edges.values(),
       ...(this.neighbour === undefined ? [] : [this.neighbour.edge]),
       ...this.schedulers.map((name) => this.#component(name, (process) => this.#runScheduler(process))),
@@ -142,7 +164,7 @@ export class World {
   }
 
   /** The API servers that the scheduler and the federators serve. */
-  get federations(): readonly SimulatedServer[] {
+  get federations(): readonly Plane[] {
     return this.neighbour === undefined ? [this.federation] : [this.federation, this.neighbour.federation];
   }
 
@@ -159,13 +181,20 @@ export class World {
   }
 
   /** Over the network, faults and all; `cluster` for refs that name none. */
-  peopleAt(server: SimulatedServer, cluster?: string): KubeClient {
+  peopleAt(server: Plane, cluster?: string): KubeClient {
     const client = this.network.connect(this.people, server, userOf(peopleName, systemMasters));
     return cluster === undefined ? client : inWorkspace(client, cluster);
   }
 
+  /** Likewise at the first control plane, where nothing is done twice that its caller does not know of. */
+  registerClient(): KubeClient {
+    return this.network.connect(this.people, this.federation, userOf(peopleName, systemMasters), {
+      once: true,
+    });
+  }
+
   /** Past the network: for looking. */
-  lookAt(server: SimulatedServer, cluster?: string): KubeClient {
+  lookAt(server: Plane, cluster?: string): KubeClient {
     return cluster === undefined ? server.admin : inWorkspace(server.admin, cluster);
   }
 
@@ -208,7 +237,7 @@ export class World {
     }
   }
 
-  #sharingOf(process: SimulatedProcess, federation: SimulatedServer, leaseClient: KubeClient): WorkSharing {
+  #sharingOf(process: SimulatedProcess, federation: Plane, leaseClient: KubeClient): WorkSharing {
     if (this.lanes !== undefined) return this.lanes.sharingOf(process, this.#logger);
     if (this.leases === undefined) throw new Error('there are lanes or leases');
     return this.leases.sharingOf(process, federation, leaseClient, this.#logger);
@@ -239,7 +268,7 @@ export class World {
   }
 }
 
-async function makeCells({ admin }: SimulatedServer, cells: readonly string[]): Promise<void> {
+async function makeCells({ admin }: Plane, cells: readonly string[]): Promise<void> {
   await admin.create(
     { cluster: cellsWorkspacePath, gvr: namespacesGvr },
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: credentialsNamespace } },
@@ -254,7 +283,7 @@ async function makeCells({ admin }: SimulatedServer, cells: readonly string[]): 
 }
 
 async function makeProject(
-  { admin }: SimulatedServer,
+  { admin }: Plane,
   path: string,
   namespaces: readonly string[],
 ): Promise<void> {
