@@ -34,7 +34,7 @@ export class Registers {
 
   /** Until the signal; then all of it is judged. */
   async run(signal: AbortSignal): Promise<void> {
-    const people = Array.from({ length: clientsCount }, () => this.#world.registerClient());
+    const people = Array.from({ length: clientsCount }, () => this.#world.literalClient());
     const running = people.map((client) => this.#runOne(client, this.#random.fork(), signal));
     await Promise.all(running);
     // Nothing of theirs is under way any more that was not given up.

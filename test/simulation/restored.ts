@@ -2,10 +2,11 @@ import type { Scene } from './scene.ts';
 import { federationName } from './world/world.ts';
 
 /** That server's store was put back: what was acknowledged since may be gone. */
-export function putBack({ ledger, neighbour, meddlers, registers }: Scene, server: string): void {
+export function putBack({ ledger, neighbour, meddlers, registers, founders }: Scene, server: string): void {
   if (server === federationName) {
     ledger.restored();
     registers?.putBack();
+    founders?.putBack();
   } else if (server === neighbour?.server) neighbour.restored();
   else meddlers.get(server)?.putBack();
 }

@@ -3,6 +3,7 @@ import type { Ledger } from '../chaos/ledger.ts';
 import type { LoadObject } from '../chaos/load.ts';
 import type { EdgeMeddler } from '../chaos/meddling.ts';
 import type { Births } from './births.ts';
+import type { Founders } from './founders.ts';
 import type { Neighbour } from './neighbour.ts';
 import type { Operators } from './operators.ts';
 import type { Registers } from './registers.ts';
@@ -31,4 +32,5 @@ export interface Scene {
   readonly neighbour: Neighbour | undefined;
   /** Where several API servers are on one store. */
   readonly registers: Registers | undefined;
+  readonly founders: Founders | undefined;
 }

@@ -7,6 +7,7 @@ import { Agreement } from './agreement.ts';
 import { Births } from './births.ts';
 import { cellNames, federatorNames, looseNamespaces, pinnedNamespace, projectPaths } from './cast.ts';
 import { comeTogether } from './come-together.ts';
+import { Founders } from './founders.ts';
 import { Neighbour } from './neighbour.ts';
 import { Operators } from './operators.ts';
 import { prepare } from './prepare.ts';
@@ -18,7 +19,7 @@ import { planOf } from './run-plan.ts';
 import type { Scene } from './scene.ts';
 import { stormyTimes } from './stormy-times.ts';
 import { Striker } from './striker.ts';
-import { strangerFault } from './strikes.ts';
+import { founded, strangerFault } from './strikes.ts';
 import { Witnesses } from './witnesses.ts';
 import { VirtualTime } from './world/virtual-time.ts';
 import { World } from './world/world.ts';
@@ -116,13 +117,14 @@ async function setScene({ seed, pki, logger }: SimulationOptions, time: VirtualT
       : undefined,
     neighbour: world.neighbour === undefined ? undefined : new Neighbour(world, world.neighbour),
     registers: plan.servers === 1 ? undefined : new Registers(world, random.fork()),
+    founders: plan.servers === 1 ? undefined : new Founders(world),
   };
   return scene;
 }
 
 function outcomeOf(
   seed: number,
-  { world, striker, ledger, witnesses, meddlers, violations, neighbour, registers }: Scene,
+  { world, striker, ledger, witnesses, meddlers, violations, neighbour, registers, founders }: Scene,
 ): SimulationOutcome {
   const { network, time } = world;
   const strangers = [...meddlers.values()].reduce((sum, one) => sum + one.strangers, 0);
@@ -134,6 +136,7 @@ function outcomeOf(
       ...witnesses.violations,
       ...(neighbour?.violations ?? []),
       ...(registers?.violations ?? []),
+      ...(founders?.violations ?? []),
       ...violations,
     ],
     journal: striker.journal,
@@ -141,6 +144,7 @@ function outcomeOf(
       ...(strangers === 0 ? {} : { [strangerFault]: strangers }),
       ...network.struck,
       ...striker.struck,
+      ...(founders === undefined ? {} : { [founded]: founders.rounds }),
       ...(judged === 0 ? {} : { [stagedChange]: judged }),
     },
     writes: ledger.writes,

@@ -17,8 +17,8 @@ const replacedMsMax = 5_000;
 
 /** Load and faults at the same time; afterwards nothing is struck any more. */
 export async function stormyTimes(scene: Scene, stormyMs: number): Promise<void> {
-  const { world, plan, striker, ledger, projects, pinned, meddlers, operators, births, neighbour, registers } =
-    scene;
+  const { world, plan, striker, ledger, projects, pinned, meddlers, operators, births, neighbour } = scene;
+  const { registers, founders } = scene;
   const { random, more } = plan;
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -39,6 +39,7 @@ export async function stormyTimes(scene: Scene, stormyMs: number): Promise<void>
     births?.run((more ?? random).fork(), signal),
     neighbour?.run((more ?? random).fork(), signal),
     registers?.run(signal),
+    founders?.run(signal),
   ];
   world.network.beforeWrite = replaceBeforeWrite(scene);
   await striker.run(stormyMs);

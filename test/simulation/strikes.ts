@@ -83,6 +83,9 @@ export const strikeNames: readonly string[] = [
 /** What is not ours was made at an edge where a copy is, or was to come. */
 export const strangerFault = 'stranger in the way';
 
+/** A workspace was founded over several servers, with all that belongs to it, and taken away again. */
+export const founded = 'workspace founded and left';
+
 /** And in wide runs. */
 export const wideStrikeNames: readonly string[] = [
   ...deedNames,
@@ -111,4 +114,4 @@ export const standbyStrikeNames: readonly string[] = [
 ];
 
 /** And where several API servers are on one store. */
-export const serverStrikeNames: readonly string[] = Object.keys(serverStrikes);
+export const serverStrikeNames: readonly string[] = [...Object.keys(serverStrikes), founded];

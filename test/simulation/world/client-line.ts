@@ -21,8 +21,8 @@ export interface Connecting {
   readonly store?: ClientStore | undefined;
   /** A connection of its own, that is cut by itself too, for what rests on nothing that the process has read over others. */
   readonly line?: string | undefined;
-  /** What a proxy would repeat is not what its caller tells of. Default false. */
-  readonly once?: boolean | undefined;
+  /** For callers who tell of each answer what it meant: no proxy repeats a call, or refuses one in the server's name. Default false. */
+  readonly isLiteral?: boolean | undefined;
 }
 
 export interface LineOptions {
@@ -67,8 +67,8 @@ export class ClientLine {
     return this.#options.line === undefined;
   }
 
-  get asksOnce(): boolean {
-    return this.#options.once === true;
+  get isLiteral(): boolean {
+    return this.#options.isLiteral === true;
   }
 
   get isCut(): boolean {

@@ -84,7 +84,8 @@ async function exchange<T, O>(
     : truth;
   const isIdle =
     (fault === 'Conflict' && (verb === 'get' || verb === 'list' || verb === 'create')) ||
-    (fault === 'twice' && (verb === 'create' || line.asksOnce));
+    (fault === 'twice' && verb === 'create') ||
+    (line.isLiteral && (fault === 'Conflict' || fault === 'twice'));
   if (fault !== undefined && !isIdle) {
     line.traffic.countFault(fault);
     const error = refusalOf(fault);
