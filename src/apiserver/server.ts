@@ -53,6 +53,7 @@ import { rootClusterId } from './workspace/cluster-ref.ts';
 import { FederationHandlers } from './workspace/federation-handlers.ts';
 import { FirstTouch } from './workspace/first-touch.ts';
 import { SchemeCatalog } from './workspace/scheme-catalog.ts';
+import { standingAuthorizer, standingCheck } from './workspace/standing-workspace.ts';
 import { WorkspaceLifecycle } from './workspace/workspace-lifecycle.ts';
 import { WorkspaceTypes } from './workspace/workspace-types.ts';
 
@@ -145,8 +146,14 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     issuers.push(new TokenWebhook({ connection: tokenWebhook, logger, metrics: metrics.tokenCache }));
   if (foreign?.tokens !== undefined) issuers.push(foreign.tokens);
   const authenticator = createAuthenticator(options, serviceAccountTokens, issuers, foreign, metrics);
+  const assertStands = storage.awaitSettled === undefined ? standingCheck(resolver) : undefined;
+  const authorizer =
+    assertStands === undefined
+      ? authorization.authorizer
+      : standingAuthorizer(authorization.authorizer, assertStands);
   const verbs = new Verbs({
     registry,
+    assertStands,
     clock,
     authorizer: authorization.authorizer,
     admission: new AdmissionChain(
@@ -206,13 +213,14 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     tls: tls(pki),
     authenticator: metrics.authentication.counted(authenticator),
     homeOf: foreign === undefined ? undefined : (user) => foreign.homeOf(user),
-    authorizer: authorization.authorizer,
+    authorizer,
     incarnationId: storage.incarnationId,
     resolver,
     verbs,
     discovery: (scheme, path, request) => prepared(discoveryResponse(scheme, path, request)),
     openapi: (scheme, path, query, request) => prepared(openApiResponse(scheme, path, query, request)),
     touch: (workspace) => firstTouch.touch(workspace),
+    assertStands,
     awaitFresh: () => (storage.awaitSettled === undefined ? storage.awaitFresh() : undefined),
     flowControl,
     metricsText: () => flowControl.render() + metrics.render(),
@@ -279,7 +287,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
         verbs,
         workspaces: resolver,
         user,
-        authorizer: authorization.authorizer,
+        authorizer,
         raw: loopbackRaw({ resolver, storage, version: options.version }),
       }),
     accept: (connection) => http.accept(connection),

@@ -61,8 +61,12 @@ export class Founders {
         isLost: () => this.#epoch !== epoch,
       });
       const found = await round.run();
-      if (this.#epoch === epoch && found !== undefined) this.violations.push(`${name}: ${found}`);
       if (found === undefined) this.rounds++;
+      else if (this.#epoch === epoch) {
+        this.violations.push(`${name}: ${found}`);
+        // What it has left behind would be in its way.
+        return;
+      }
     }
   }
 }

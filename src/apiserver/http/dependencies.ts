@@ -10,6 +10,7 @@ import type { ResourceContext } from '../request/context.ts';
 import type { UserInfo } from '../request/user.ts';
 import type { VerbRequest } from '../verbs/request.ts';
 import type { VerbResult } from '../verbs/result.ts';
+import type { StandingCheck } from '../workspace/standing-workspace.ts';
 import type { Workspace, WorkspaceResolver } from '../workspace/workspace.ts';
 import type { ExpressMount } from './express-shell.ts';
 import type { HealthCheck } from './health.ts';
@@ -64,6 +65,8 @@ export interface HttpServerDependencies {
    * a resource is called unknown.
    */
   readonly awaitFresh?: (() => Promise<void> | undefined) | undefined;
+  /** Throws before a refusal about a workspace that is gone by now; absent where none can be. */
+  readonly assertStands?: StandingCheck | undefined;
   /**
    * Takes a resource request away from the verbs (an APIService's proxy, a virtual workspace); undefined leaves it.
    * Called after authorization.

@@ -195,6 +195,7 @@ export class Dispatcher {
     upgrade: UpgradeTarget | undefined,
   ): Promise<void> | undefined {
     if (exchange.workspace !== undefined) {
+      this.#dependencies.assertStands?.(exchange.workspace);
       exchange.workspace = this.#dependencies.resolver.byId(exchange.workspace.id) ?? exchange.workspace;
     }
     const served = this.#lookUp(exchange, resource);

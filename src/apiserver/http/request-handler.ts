@@ -1,7 +1,7 @@
 import { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { incarnationHeader, otherStoreError } from '#api/federation/store-incarnation.ts';
-import { ApiError } from '#apimachinery/api-error.ts';
+import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import { impersonate, wantsImpersonation } from '../authn/impersonation.ts';
 import { attributesOf, forbiddenError } from '../authz/attributes.ts';
 import type { AuthorizationAttributes, AuthorizationDecision } from '../authz/authorizer.ts';
@@ -196,8 +196,7 @@ export class RequestHandler {
     try {
       return resolver.resolve(clusterRef, { allowInactive });
     } catch (error) {
-      const isUnknown = error instanceof ApiError && error.reason === 'NotFound';
-      if (!isUnknown || resolver.resolveFresh === undefined) throw error;
+      if (!isApiError(error, 'NotFound', 'Forbidden') || resolver.resolveFresh === undefined) throw error;
       return resolver.resolveFresh(clusterRef, { allowInactive });
     }
   }

@@ -24,6 +24,7 @@ import type { Revision } from '#storage/storage.ts';
 import { attributesOf, forbiddenError } from '../authz/attributes.ts';
 import type { AuthorizationDecision, Authorizer } from '../authz/authorizer.ts';
 import { servedObjectOf } from '../registry/conversion.ts';
+import { fromStorageError } from '../registry/storage-errors.ts';
 import { metadataObjectOf } from '../registry/stored-body.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { loopbackUser, type UserInfo } from '../request/user.ts';
@@ -157,14 +158,32 @@ export class LoopbackClient implements KubeClient {
   }
 
   async #context(collection: CollectionRef, call: Call, signal: AbortSignal): Promise<ResourceContext> {
+    try {
+      return await this.#admitted(collection, call, signal);
+    } catch (error) {
+      throw fromStorageError(error);
+    }
+  }
+
+  async #admitted(collection: CollectionRef, call: Call, signal: AbortSignal): Promise<ResourceContext> {
     if (this.#closing.signal.aborted) throw new ApiError('ServiceUnavailable', 'the client is closed');
     if (signal.aborted) throw aborted(signal);
     const clusterRef = collection.cluster ?? 'root';
     const isWildcard = clusterRef === '*';
-    const workspace = isWildcard ? undefined : await this.#resolve(clusterRef);
-    const scheme = workspace?.scheme ?? this.#options.workspaces.wildcardScheme();
+    let workspace = isWildcard ? undefined : await this.#resolve(clusterRef);
     const { group, version, resource } = collection.gvr;
-    const served = scheme.lookupResource(group, version, resource);
+    const lookUp = (): ServedResource | undefined => {
+      const scheme = workspace?.scheme ?? this.#options.workspaces.wildcardScheme();
+      return scheme.lookupResource(group, version, resource);
+    };
+    let served = lookUp();
+    // A CRD may have been established through another server, as where it is asked for over the network (dispatcher.ts).
+    const fresh = served === undefined ? this.#options.workspaces.awaitFresh?.() : undefined;
+    if (fresh !== undefined) {
+      await fresh;
+      if (!isWildcard) workspace = await this.#resolve(clusterRef);
+      served = lookUp();
+    }
     const namespace = collection.namespace ?? '';
     if (served === undefined || (namespace !== '' && !served.definition.namespaced)) {
       throw new ApiError('NotFound', 'the server could not find the requested resource', {
@@ -201,7 +220,7 @@ export class LoopbackClient implements KubeClient {
     try {
       return workspaces.resolve(clusterRef);
     } catch (error) {
-      if (workspaces.resolveFresh === undefined || !isApiError(error, 'NotFound')) throw error;
+      if (workspaces.resolveFresh === undefined || !isApiError(error, 'NotFound', 'Forbidden')) throw error;
       return workspaces.resolveFresh(clusterRef);
     }
   }

@@ -36,6 +36,6 @@ export async function confirmed<Outcome>(
 }
 
 /** What a newer state could have decided otherwise. */
-function isRefusal(error: unknown): boolean {
+export function isRefusal(error: unknown): boolean {
   return isApiError(error, 'NotFound', 'Conflict', 'AlreadyExists', 'Invalid', 'Forbidden');
 }

@@ -12,10 +12,12 @@ import { AdmissionChain } from '../admission/admission-chain.ts';
 import { forbiddenError } from '../authz/attributes.ts';
 import type { AuthorizationAttributes, AuthorizationDecision, Authorizer } from '../authz/authorizer.ts';
 import type { ConversionWebhooks } from '../crd/conversion-webhook.ts';
+import { isRefusal } from '../registry/confirmed-write.ts';
 import type { Registry } from '../registry/registry.ts';
 import { fromStorageError } from '../registry/storage-errors.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { derivedContext } from '../request/derived-context.ts';
+import type { StandingCheck } from '../workspace/standing-workspace.ts';
 import type { ClusterId } from '../workspace/workspace.ts';
 import { ContinueTokens } from './continue-token.ts';
 import { convertedResult } from './converting.ts';
@@ -40,6 +42,8 @@ export interface VerbsOptions {
   readonly authorizer?: Authorizer | undefined;
   /** Handlers of virtual resources and of subresources that are not generic, by `handlerKey`. */
   readonly handlers?: ReadonlyMap<string, ResourceHandler> | undefined;
+  /** Throws when what was done, or refused, concerns a workspace that is gone by now; absent where none can be. */
+  readonly assertStands?: StandingCheck | undefined;
   readonly clock?: Clock | undefined;
   /** Default Math.random; spreads the ends of watches (W4). */
   readonly random?: (() => number) | undefined;
@@ -52,6 +56,7 @@ export class Verbs {
   readonly #handlers: ReadonlyMap<string, ResourceHandler>;
   readonly #authorizer: Authorizer | undefined;
   readonly #conversions: ConversionWebhooks | undefined;
+  readonly #assertStands: StandingCheck | undefined;
 
   constructor(options: VerbsOptions) {
     const { registry } = options;
@@ -59,6 +64,7 @@ export class Verbs {
     this.#handlers = options.handlers ?? new Map();
     this.#authorizer = options.authorizer;
     this.#conversions = registry.conversions;
+    this.#assertStands = options.assertStands;
     this.#environment = {
       registry,
       clock,
@@ -85,6 +91,28 @@ export class Verbs {
    * memory: a GET or LIST on an embedded store always is.
    */
   execute(context: ResourceContext, request: VerbRequest): VerbResult | Promise<VerbResult> {
+    if (this.#assertStands !== undefined) return this.#standing(this.#assertStands, context, request);
+    return this.#execute(context, request);
+  }
+
+  /** An answer, and a refusal, is given where the workspace that it is about still stands. */
+  async #standing(
+    assertStands: StandingCheck,
+    context: ResourceContext,
+    request: VerbRequest,
+  ): Promise<VerbResult> {
+    let result: VerbResult;
+    try {
+      result = await this.#execute(context, request);
+    } catch (error) {
+      if (isRefusal(error)) assertStands(context.workspace);
+      throw error;
+    }
+    assertStands(context.workspace);
+    return result;
+  }
+
+  #execute(context: ResourceContext, request: VerbRequest): VerbResult | Promise<VerbResult> {
     try {
       if (this.#conversions !== undefined && context.served.definition.conversion !== undefined) {
         return this.#converted(this.#conversions, context, request);

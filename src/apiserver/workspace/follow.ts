@@ -14,7 +14,8 @@ const retryMs = 200;
 /**
  * Keeps a follower at the state under a prefix: the current entries first, then every event, and the entries anew when
  * the watch was broken off (the store was reopened, events were compacted). Synchronous: when this returns the follower
- * is up to date, and it is again whenever the store has acknowledged a write.
+ * is up to date, and it is again whenever the store has acknowledged a write; where a watch ends because the cache was read
+ * anew, before anybody who awaits that cache is told: what the follower does not know is refused as unknown.
  */
 export function follow(
   storage: CachedStorage,
@@ -31,7 +32,10 @@ export function follow(
     follower.reset(snapshot.entries());
     watch = storage.watchCache(prefix, snapshot.revision, {
       events: (events) => follower.events(events),
-      end,
+      end: (error) => {
+        watch = undefined;
+        if (!isStorageError(error, 'closed')) restart();
+      },
     });
   };
   const restart = () => {
@@ -39,13 +43,8 @@ export function follow(
     try {
       start();
     } catch (error) {
-      end(error);
+      if (!isStorageError(error, 'closed')) timer = clock.setTimeout(restart, retryMs).unref();
     }
-  };
-  const end = (error: unknown) => {
-    watch = undefined;
-    if (closed || isStorageError(error, 'closed')) return;
-    timer = clock.setTimeout(restart, retryMs).unref();
   };
 
   start();

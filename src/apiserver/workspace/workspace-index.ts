@@ -126,11 +126,13 @@ export class WorkspaceIndex implements WorkspaceResolver, WorkspaceDirectory {
   }
 
   async resolveFresh(clusterRef: string, options: ResolveOptions = {}): Promise<Workspace> {
-    if (this.find(clusterRef) === undefined) {
-      checkClusterRef(clusterRef);
-      await this.#storage.awaitFresh();
-    }
+    checkClusterRef(clusterRef);
+    await this.#storage.awaitFresh();
     return this.resolve(clusterRef, options);
+  }
+
+  awaitFresh(): Promise<void> | undefined {
+    return this.#storage.awaitSettled === undefined ? this.#storage.awaitFresh() : undefined;
   }
 
   byId(id: ClusterId): Workspace | undefined {

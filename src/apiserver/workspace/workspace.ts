@@ -47,10 +47,12 @@ export interface WorkspaceResolver {
    */
   resolve(clusterRef: string, options?: ResolveOptions): Workspace;
   /**
-   * Like `resolve`, but an unknown ref is looked for again at the store's newest revision before it is refused: for a
-   * workspace that another server has just created. Absent where nothing can be unknown.
+   * Like `resolve`, but a ref is looked for again at the store's newest revision before it is refused: for a workspace that
+   * another server has just created, or opened. Absent where nothing can be unknown.
    */
   resolveFresh?(clusterRef: string, options?: ResolveOptions): Promise<Workspace>;
+  /** Up to the store's newest revision, where other servers write it too; undefined, or absent, where nothing can be older. */
+  awaitFresh?(): Promise<void> | undefined;
   byId(id: ClusterId): Workspace | undefined;
   /** What all workspaces together serve: for `/clusters/*`. CRDs of single workspaces only as PartialObjectMetadata. */
   wildcardScheme(): Scheme;
