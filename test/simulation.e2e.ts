@@ -2,14 +2,21 @@
 // CELLPLANE_SIMULATION_SEED the first (default 1: what is tested is the same everywhere); CELLPLANE_SIMULATION_WIDE_SEEDS how
 // many more from 1001 on (default 36), CELLPLANE_SIMULATION_BRIEF_SEEDS how many brief ones from 10001 on (default 92),
 // CELLPLANE_SIMULATION_SHARED_SEEDS how many with two schedulers from 20001 on (default 12), CELLPLANE_SIMULATION_STANDBY_SEEDS
-// how many where the second one stands by, from 25001 on (default 12); `npm run simulate` runs any number of others. A failure prints its seed, which replays it.
+// how many where the second one stands by, from 25001 on (default 12), CELLPLANE_SIMULATION_SERVERS_SEEDS how many with several API servers on
+// one store, from 30001 on (default 16); `npm run simulate` runs any number of others. A failure prints its seed, which replays it.
 // docs/federation-contract.md: FS1, FS2
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { seedFrom } from './harness/seed.ts';
 import { reportOf, runSeeds, seedsFrom } from './simulation/run-seeds.ts';
 import type { SimulationOutcome } from './simulation/simulate.ts';
-import { sharedStrikeNames, standbyStrikeNames, strikeNames, wideStrikeNames } from './simulation/strikes.ts';
+import {
+  serverStrikeNames,
+  sharedStrikeNames,
+  standbyStrikeNames,
+  strikeNames,
+  wideStrikeNames,
+} from './simulation/strikes.ts';
 import { networkFaultNames } from './simulation/world/call-faults.ts';
 
 const first = seedFrom('CELLPLANE_SIMULATION_SEED', 1);
@@ -22,6 +29,8 @@ const briefCount = Number(process.env['CELLPLANE_SIMULATION_BRIEF_SEEDS'] ?? 92)
 const sharedCount = Number(process.env['CELLPLANE_SIMULATION_SHARED_SEEDS'] ?? 12);
 /** Of brief ones with a scheduler that stands by (`standbyFrom`). */
 const standbyCount = Number(process.env['CELLPLANE_SIMULATION_STANDBY_SEEDS'] ?? 12);
+/** Of brief ones with several API servers on one store (`serversFrom`). */
+const serversCount = Number(process.env['CELLPLANE_SIMULATION_SERVERS_SEEDS'] ?? 16);
 
 describe(`simulation from CELLPLANE_SIMULATION_SEED=${first}`, { timeout: 1_500_000 }, () => {
   const outcomes: SimulationOutcome[] = [];
@@ -78,6 +87,19 @@ describe(`simulation from CELLPLANE_SIMULATION_SEED=${first}`, { timeout: 1_500_
     }
     const missing = standbyStrikeNames.filter((fault) => !struck.has(fault));
     if (standbyCount >= 12) assert.deepEqual(missing, [], 'schedulers were struck, and their leases');
+  });
+
+  test(`${serversCount} seeds with several API servers on one store: so it does where one of them lags behind it`, async ({
+    signal,
+  }) => {
+    const struck = new Set<string>();
+    for await (const outcome of runSeeds({ seeds: seedsFrom(30_001, serversCount), signal })) {
+      assert.deepEqual(outcome.violations, [], reportOf(outcome));
+      for (const fault in outcome.faults) struck.add(fault);
+    }
+    const missing = serverStrikeNames.filter((fault) => !struck.has(fault));
+    if (serversCount >= 16)
+      assert.deepEqual(missing, [], 'API servers were struck, and what they know of their store');
   });
 
   test('a seed alone gives the run that it gave after others', async ({ signal }) => {

@@ -3,6 +3,7 @@ import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CollectionRef, KubeClient, ObjectRef } from '#client/client.ts';
+import type { Random } from '../harness/random.ts';
 import { widgetsCrd, widgetsGvr } from '../harness/standing.ts';
 import type { World } from './world/world.ts';
 
@@ -17,6 +18,8 @@ const crdsGvr = {
 const rbac = { group: 'rbac.authorization.k8s.io', version: 'v1' } as const;
 const callTimeoutMs = 20_000;
 const againMs = 150;
+/** Between the rounds of one founder: what many more would find costs more than further seeds. */
+const restMsMax = 800;
 /** In which something comes about that a controller sees to, when nothing is struck any more. */
 const broughtAboutMs = 180_000;
 
@@ -30,12 +33,14 @@ type Refusal = 'NotFound' | 'Forbidden' | 'AlreadyExists';
 export class Founders {
   readonly violations: string[] = [];
   readonly #world: World;
+  readonly #random: Random;
   #epoch = 0;
   /** Rounds that were brought to their end. */
   rounds = 0;
 
-  constructor(world: World) {
+  constructor(world: World, random: Random) {
     this.#world = world;
+    this.#random = random;
   }
 
   /** What was acknowledged may be gone. */
@@ -67,6 +72,7 @@ export class Founders {
         // What it has left behind would be in its way.
         return;
       }
+      await this.#world.time.sleep(this.#random.next() * restMsMax);
     }
   }
 }
@@ -126,7 +132,9 @@ class Round {
     );
     const stale = all.items.filter(({ metadata }) => metadata.name?.startsWith('round-'));
     if (stale.length > 0) {
-      throw new Violation(`a workspace made anew has ${stale.map(({ metadata }) => metadata.name).join(', ')}`);
+      throw new Violation(
+        `a workspace made anew has ${stale.map(({ metadata }) => metadata.name).join(', ')}`,
+      );
     }
     const namespace = `round-${nth}`;
     await this.#make(
@@ -180,7 +188,11 @@ class Round {
   }
 
   async #make(what: string, at: CollectionRef, object: KubeObject): Promise<void> {
-    await this.#told(what, () => this.#client.create(at, object, { timeoutMs: callTimeoutMs }), 'AlreadyExists');
+    await this.#told(
+      what,
+      () => this.#client.create(at, object, { timeoutMs: callTimeoutMs }),
+      'AlreadyExists',
+    );
   }
 
   async #read(what: string, ref: ObjectRef): Promise<KubeObject> {
@@ -201,7 +213,11 @@ class Round {
     const { world, signal } = this.#options;
     await this.#told(what, () => this.#client.delete(ref, { timeoutMs: callTimeoutMs }), 'NotFound');
     for (let endMs = Number.POSITIVE_INFINITY; ; ) {
-      const there = await this.#told(what, () => this.#client.get(ref, { timeoutMs: callTimeoutMs }), 'NotFound');
+      const there = await this.#told(
+        what,
+        () => this.#client.get(ref, { timeoutMs: callTimeoutMs }),
+        'NotFound',
+      );
       if (there === undefined) return;
       if (signal.aborted) endMs = Math.min(endMs, world.time.nowMs + broughtAboutMs);
       if (world.time.nowMs > endMs) throw new Violation(`${what} does not go: ${JSON.stringify(there)}`);

@@ -117,7 +117,7 @@ async function setScene({ seed, pki, logger }: SimulationOptions, time: VirtualT
       : undefined,
     neighbour: world.neighbour === undefined ? undefined : new Neighbour(world, world.neighbour),
     registers: plan.servers === 1 ? undefined : new Registers(world, random.fork()),
-    founders: plan.servers === 1 ? undefined : new Founders(world),
+    founders: plan.servers === 1 ? undefined : new Founders(world, random.fork()),
   };
   return scene;
 }

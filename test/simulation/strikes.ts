@@ -52,8 +52,8 @@ export const serverStrikes = {
   /** What it wrote is done, and it is not told. */
   'answers of the store lost': 3,
   /** What it has not heard yet is compacted: it reads everything anew. */
-  'history of the store gone': 3,
-  'all servers killed': 1,
+  'history of the store gone': 6,
+  'all servers killed': 2,
   /** As they are upgraded: one after the other stops, and comes back. */
   'servers started anew in turn': 2,
   /** Its controllers are another's by then, and it has not heard of that when it goes on. */

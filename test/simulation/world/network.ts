@@ -29,9 +29,7 @@ export class SimulatedNetwork extends Traffic {
     const [time, random] = [this.#time, this.#random];
     const ways = plane.servers.map((server) => ({
       server,
-      client: new NetworkClient(
-        new ClientLine({ time, random, traffic: this, from, server, user, options }),
-      ),
+      client: new NetworkClient(new ClientLine({ time, random, traffic: this, from, server, user, options })),
     }));
     const [only] = ways;
     return only !== undefined && ways.length === 1 ? only.client : new BalancedClient(ways, random.fork());

@@ -281,11 +281,7 @@ async function makeCells({ admin }: Plane, cells: readonly string[]): Promise<vo
   }
 }
 
-async function makeProject(
-  { admin }: Plane,
-  path: string,
-  namespaces: readonly string[],
-): Promise<void> {
+async function makeProject({ admin }: Plane, path: string, namespaces: readonly string[]): Promise<void> {
   const at = path.lastIndexOf(':');
   const parent = path.slice(0, at);
   await admin.create(

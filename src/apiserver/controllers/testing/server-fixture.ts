@@ -17,6 +17,7 @@ import { bootstrapWorkspaces } from '../../workspace/bootstrap.ts';
 import { FederationHandlers } from '../../workspace/federation-handlers.ts';
 import { FirstTouch } from '../../workspace/first-touch.ts';
 import { SchemeCatalog } from '../../workspace/scheme-catalog.ts';
+import { standingCheck } from '../../workspace/standing-workspace.ts';
 import { WorkspaceIndex } from '../../workspace/workspace-index.ts';
 import { WorkspaceLifecycle } from '../../workspace/workspace-lifecycle.ts';
 import { WorkspaceTypes } from '../../workspace/workspace-types.ts';
@@ -64,6 +65,7 @@ export async function startServerFixture(
     registry,
     admission: new AdmissionChain([lifecycle]),
     handlers: federation.handlers,
+    assertStands: storage.awaitSettled === undefined ? standingCheck(index) : undefined,
     clock,
   });
   const client = new LoopbackClient({ verbs, workspaces: index });
