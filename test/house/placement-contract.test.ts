@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { idsOf, rowsOf } from './contract-table.ts';
 
 /** The sections of the table with the number of their lines. */
 const sections = {
@@ -8,10 +9,7 @@ const sections = {
   ...{ W: 2, I: 3, G: 3, X: 3, U: 2, H: 2, V: 3 },
 };
 
-const table = readFileSync('docs/placement-contract.md', 'utf8')
-  .split('\n')
-  .map((line) => line.split(' | ').map((cell) => cell.replace(/^\| |\s*\|$/g, '').trim()))
-  .filter(([id = '']) => /^[A-Z]\d+$/.test(id));
+const table = rowsOf('docs/placement-contract.md', /^[A-Z]\d+$/);
 
 const texts = new Map<string, string>();
 
@@ -25,12 +23,9 @@ function textOf(path: string): string {
 }
 
 test('the table of placement has every line once, in order', () => {
-  const wanted = Object.entries(sections).flatMap(([section, lines]) =>
-    Array.from({ length: lines }, (_, index) => `${section}${index + 1}`),
-  );
   assert.deepEqual(
     table.map(([id]) => id),
-    wanted,
+    idsOf(sections),
   );
 });
 
