@@ -7,8 +7,8 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { openShell, type Shell } from './clients/kubectl/shell.ts';
 import { appliesTo, formatTranscript, type Part, parseTranscript } from './clients/kubectl/transcript.ts';
+import { makeWorkspace } from './clients/workspace-kubeconfig.ts';
 import { type LoneServer, startLoneServer } from './harness/lone-server.ts';
-import { until } from './harness/until.ts';
 import { getKubectl, kubectlPrograms } from './programs.ts';
 
 const folder = path.resolve('test/clients/kubectl');
@@ -17,7 +17,6 @@ const programs = kubectlPrograms();
 const newest = programs.at(-1);
 const skip = newest === undefined ? `kubectl is not installed; ${getKubectl}` : false;
 const update = process.env['CELLPLANE_TEST_UPDATE'] === '1';
-const workspaces = { group: 'tenancy.kcp.io', version: 'v1alpha1', resource: 'workspaces' } as const;
 
 describe('kubectl', { skip, timeout: 1_800_000, concurrency: 2 }, () => {
   let server: LoneServer;
@@ -30,19 +29,10 @@ describe('kubectl', { skip, timeout: 1_800_000, concurrency: 2 }, () => {
 
   /** A shell whose kubectl works in a workspace of its own. */
   async function shellFor(program: string, name: string): Promise<Shell> {
-    await server.admin.create(
-      { cluster: 'root', gvr: workspaces },
-      { apiVersion: 'tenancy.kcp.io/v1alpha1', kind: 'Workspace', metadata: { name } },
-    );
-    await until(`workspace ${name} is ready`, async () => {
-      const workspace = await server.admin.get({ cluster: 'root', gvr: workspaces, name });
-      return (workspace['status'] as { phase?: string } | undefined)?.phase === 'Ready';
-    });
-    const kubeconfig = await readFile(path.join(server.dataDirectory, 'admin.kubeconfig'), 'utf8');
     return openShell({
       program,
       home: path.join(server.dataDirectory, '..', name),
-      kubeconfig: kubeconfig.replaceAll('/clusters/root"', `/clusters/root:${name}"`),
+      kubeconfig: await makeWorkspace(server, name),
       workingDirectory: path.join(folder, 'manifests'),
       // Raw requests go to the path they name, below no workspace.
       environment: { WORKSPACE: `/clusters/root:${name}` },

@@ -7,13 +7,12 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { makeWorkspace } from './clients/workspace-kubeconfig.ts';
 import { type LoneServer, startLoneServer } from './harness/lone-server.ts';
-import { until } from './harness/until.ts';
 import { findProgram, skipWithout } from './programs.ts';
 
 const sources = path.resolve('test/clients');
 const kept = path.join(os.tmpdir(), `cellplane-clients-${os.userInfo().uid}`);
-const workspaces = { group: 'tenancy.kcp.io', version: 'v1alpha1', resource: 'workspaces' } as const;
 const helmVersion = 'v3.20.0';
 const outputLengthMax = 200_000;
 /** Helm and controller-runtime are some thousand packages to compile the first time. */
@@ -144,19 +143,9 @@ if (process.env['CELLPLANE_TEST_CLIENTS'] === '1') {
 
     /** A file with the administrator's kubeconfig of a new workspace. */
     async function kubeconfigOf(name: string): Promise<string> {
-      await server.admin.create(
-        { cluster: 'root', gvr: workspaces },
-        { apiVersion: 'tenancy.kcp.io/v1alpha1', kind: 'Workspace', metadata: { name } },
-      );
-      await until(`workspace ${name} is ready`, async () => {
-        const workspace = await server.admin.get({ cluster: 'root', gvr: workspaces, name });
-        return (workspace['status'] as { phase?: string } | undefined)?.phase === 'Ready';
-      });
-      const kubeconfig = await readFile(path.join(server.dataDirectory, 'admin.kubeconfig'), 'utf8');
+      const kubeconfig = await makeWorkspace(server, name);
       const file = path.join(server.dataDirectory, `${name}.kubeconfig`);
-      await writeFile(file, kubeconfig.replaceAll('/clusters/root"', `/clusters/root:${name}"`), {
-        mode: 0o600,
-      });
+      await writeFile(file, kubeconfig, { mode: 0o600 });
       return file;
     }
 
