@@ -54,6 +54,22 @@ test('every link of a document leads somewhere', () => {
   assert.deepEqual(broken, []);
 });
 
+test('every file of code that a document names is there, by its path or the end of it', () => {
+  const known = files.map((file) => `/${file.split(path.sep).join('/')}`);
+  const named = documents.flatMap((file) =>
+    [...textOf(file).matchAll(/`([a-z0-9-]+(?:\/[a-z0-9.-]+)*\.(?:ts|mjs))`/g)].map(([, name = '']) => ({
+      file,
+      name,
+    })),
+  );
+  const lost = named.filter(({ name }) => !known.some((one) => one.endsWith(`/${name}`)));
+  assert.ok(named.length > 500);
+  assert.deepEqual(
+    lost.map(({ file, name }) => `${file}: ${name}`),
+    [],
+  );
+});
+
 test('every document is found from the README', () => {
   const found = new Set<string>();
   const waiting = ['README.md'];
