@@ -34,9 +34,9 @@ const pairChars = 6;
  */
 export function nodeKindsOf(nodes: readonly NodeMarks[]): NodeKinds {
   const unknown: NodeKinds = { told: undefined, kindOf: new Map() };
-  let parts = partedBy(nodes, { of: nodes.map(() => 0), count: 1 }, taintsText);
+  let parts = partedBy(nodes, { of: nodes.map(() => 0), count: 1 }, taintsJson);
   if (parts === undefined) return unknown;
-  let kindChars = Math.max(0, ...nodes.map((node) => taintsText(node).length));
+  let kindChars = Math.max(0, ...nodes.map((node) => taintsJson(node).length));
   if (kindChars * parts.count > kindsCharsMax) return unknown;
   const common: { [key: string]: string } = {};
   const distinguishing: string[] = [];
@@ -177,6 +177,6 @@ function sorted(labels: { readonly [key: string]: string }): { [key: string]: st
   return Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function taintsText({ taints }: NodeMarks): string {
+function taintsJson({ taints }: NodeMarks): string {
   return taints.length === 0 ? '' : JSON.stringify(taints);
 }
