@@ -33,7 +33,12 @@ function binaryCall(left: Code, right: Code, name: string, call: CallOverloads):
 }
 
 /** A call whose arguments are evaluated up to the first fault. */
-export function anyCall(codes: readonly Code[], name: string, call: CallOverloads): Code {
+export function anyCall(
+  codes: readonly Code[],
+  name: string,
+  call: CallOverloads,
+  unfit = noOverloadOf,
+): Code {
   return (frame) => {
     const args: Value[] = [];
     for (const code of codes) {
@@ -41,7 +46,7 @@ export function anyCall(codes: readonly Code[], name: string, call: CallOverload
       args.push(value);
       if (value instanceof CelFault && args.length < codes.length) return value;
     }
-    return run(frame, name, call, args);
+    return run(frame, name, call, args, unfit);
   };
 }
 
@@ -54,6 +59,7 @@ export function run(
   name: string,
   { overloads, known }: CallOverloads,
   args: readonly Value[],
+  unfit = noOverloadOf,
 ): Value {
   for (let i = 0; i < args.length; i++) {
     const arg = args[i];
@@ -62,7 +68,7 @@ export function run(
     return arg;
   }
   const overload = dispatch(overloads, args) ?? (hasOneBinding(name) ? dispatch(known, args) : undefined);
-  const result = overload === undefined ? noOverloadOf(name, args) : overload.call(args);
+  const result = overload === undefined ? unfit(name, args) : overload.call(args);
   frame.spend(overload?.cost === unit ? 1 : costOf(overloads, overload, args, result));
   return result;
 }

@@ -6,6 +6,8 @@ import type { CelType } from './types.ts';
 
 /** What a call does: its overloads in order, all that its function has, and its arguments with the receiver first. */
 export interface ResolvedCall {
+  /** Of the function, with its namespace: `sets.contains`. */
+  readonly name: string;
   readonly overloads: readonly Overload[];
   readonly known: readonly Overload[];
   readonly args: readonly Expr[];

@@ -233,7 +233,7 @@ class Checker {
         `found no matching overload for '${name}' applied to '${receiver}(${shown.join(', ')})'`,
       );
     }
-    this.#calls.set(expr, { overloads: fitting, known: overloads, args });
+    this.#calls.set(expr, { name, overloads: fitting, known: overloads, args });
     return result;
   }
 
@@ -401,7 +401,7 @@ class Checker {
     const body = this.#scope.within([[expr.name, held]], () => this.#infer(expr.body));
     if (!expr.isFlat) return optionalOf(body);
     const result = optionalOf(this.#params.fresh());
-    if (this.#substitution.assign(result, body)) return result;
+    if (this.#substitution.assign(result, body)) return this.#substitution.apply(result, false);
     // The macro is a condition: what the body gives, or else none.
     const branches = `${this.#shown(body)}, optional_type(dyn)`;
     return this.#error(expr.at, `found no matching overload for '_?_:_' applied to '(bool, ${branches})'`);

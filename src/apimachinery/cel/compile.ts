@@ -243,7 +243,7 @@ class Compiler {
           return alternative(first, second, expr.name === 'or');
         break;
     }
-    return this.#folded(expr, call, codes) ?? callCode(codes, expr.name, call);
+    return this.#folded(expr, call, codes) ?? callCode(codes, call.name, call);
   }
 
   /** What is known of a call before anything runs; undefined for a call like any other. */
@@ -259,8 +259,9 @@ class Compiler {
     if (patternFunctions.has(expr.name) && typeof other === 'string') {
       const found = matches('', other);
       if (this.#refuses && found instanceof CelFault) throw new CelProgramError(found.message);
-      // Such a call takes its arguments one after the other (interpreter/optimizations.go MatchesRegexOptimization).
-      return anyCall(codes, expr.name, call);
+      // Such a call takes its arguments one after the other, and names no function (interpreter/optimizations.go
+      // MatchesRegexOptimization).
+      return anyCall(codes, expr.name, call, () => noOverload);
     }
     if (expr.name !== '@in' || !(other instanceof CelList)) return undefined;
     if (other.size === 0) return this.#constant(false);

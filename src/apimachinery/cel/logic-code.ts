@@ -14,12 +14,11 @@ export function logical(left: Code, right: Code, decisive: boolean): Code {
   };
 }
 
-/** `or` and `orValue`: the other side only where the first holds nothing. They are no steps (cel-go cel/library.go). */
+/** `or` and `orValue`: the other side only where the first holds nothing; what is no optional is itself. They are no steps (cel-go cel/library.go). */
 export function alternative(target: Code, other: Code, keepsOptional: boolean): Code {
   return (frame) => {
     const value = target(frame);
-    if (value instanceof CelFault) return value;
-    if (!(value instanceof Optional)) return noOverload;
+    if (!(value instanceof Optional)) return value;
     if (value.value === undefined) return other(frame);
     return keepsOptional ? value : value.value;
   };

@@ -195,6 +195,30 @@ test('what a function does not take is told with its name', () => {
   assert.equal(told('object + 1', 'a'), 'no such overload');
   assert.equal(told('object.getFullYear()', 'a'), 'no such overload: getFullYear(string)');
   assert.equal(told('object.charAt(1)', null), 'no such overload: charAt(null_type, int)');
+  // As k8s.io/apiextensions-apiserver v0.36.0 tells: some functions ask the values themselves, and so does a pattern that stands there.
+  for (const source of [
+    'object.contains("a")',
+    'object.endsWith("a")',
+    '"a".startsWith(object)',
+    '"a".matches(object)',
+    'object.matches("a")',
+    'object.find("a")',
+    'object.findAll("a", object)',
+  ])
+    assert.equal(told(source, 1n), 'no such overload', source);
+  assert.equal(told('object.matches(string(object))', 1n), 'no such overload: matches');
+  assert.equal(told('object.find(string(object))', 1n), 'no such overload: find(int, string)');
+  for (const [source, name] of [
+    ['sets.contains(object, [1])', 'sets.contains(int, list)'],
+    ['strings.quote(object) == ""', 'strings.quote(int)'],
+    ['ip.isCanonical(object)', 'ip.isCanonical(int)'],
+  ] as const)
+    assert.equal(told(source, 1n), `no such overload: ${name}`);
+  assert.throws(
+    () => compileCel('[?[1].first().optFlatMap(v, [[1]].first()), dyn(1)]', environment),
+    /expected type 'list\(int\)' but found 'dyn'/,
+  );
+  assert.equal(run('object.orValue(2)', 1n), 1n, 'what is no optional is itself');
   assert.equal(told('object.map(x, x)', 'a'), "got 'types.String', expected iterable type");
   assert.equal(told('object.all(x, x)', null), "got 'types.Null', expected iterable type");
   const ofTwo = 'unsupported comprehension range type: types.Bool';

@@ -27,6 +27,13 @@ export function checkIdentity(
 /** Whether a text says a revision: what says none is passed over in a new object (etcd3 store.Create). */
 export const isRevision = (text: string | undefined): boolean => /^0*[1-9]\d*$/.test(text ?? '');
 
+const uint64Max = '18446744073709551615';
+
+/** Whether a text that is given for a revision is none, nor the want of one. */
+export function isNoRevision(text = ''): boolean {
+  return text !== '' && (!/^\d{1,20}$/.test(text) || (text.length === 20 && text > uint64Max));
+}
+
 /** C1: what does not exist yet has no revision; told when all else about it is right (etcd3 store.Create). */
 export function revisionOfNew(): ApiError {
   return new ApiError('InternalError', 'resourceVersion should not be set on objects to be created');

@@ -109,6 +109,15 @@ test('apply with a resourceVersion: creates what is absent, and touches nothing 
   const { object } = await apply('first');
   assert.notEqual(object.metadata.resourceVersion, '1');
   await assert.rejects(apply('second'), apiError('Conflict', /modified/));
+  for (const resourceVersion of ['x', '-1', '18446744073709551616'])
+    await assert.rejects(
+      harness.send('PATCH', `${maps}/none?fieldManager=a`, {
+        body: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'none', resourceVersion } },
+        contentType: 'application/apply-patch+yaml',
+      }),
+      apiError('Conflict', /the object has been modified/),
+      resourceVersion,
+    );
 });
 
 test('apply of YAML, and to status alone (P6, C7)', async () => {

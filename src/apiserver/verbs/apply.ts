@@ -3,6 +3,7 @@ import { decodeYaml } from '#apimachinery/decode-yaml.ts';
 import { cloneJson, isJsonObject, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { applyServerSide } from '../apply/apply-server-side.ts';
+import { isNoRevision } from '../registry/check-identity.ts';
 import { cloneObject } from '../registry/clone-object.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { checkNew } from './create.ts';
@@ -136,7 +137,9 @@ function checkPrecondition(
     throw conflict(definition, context.name, why);
   }
   if (resourceVersion === '' || resourceVersion === '0') return;
-  if (live !== undefined && resourceVersion !== live.metadata.resourceVersion) {
+  const isUnmet =
+    live === undefined ? isNoRevision(resourceVersion) : resourceVersion !== live.metadata.resourceVersion;
+  if (isUnmet) {
     throw conflict(definition, context.name);
   }
 }

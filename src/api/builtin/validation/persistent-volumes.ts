@@ -187,27 +187,55 @@ export function checkVolumeSpec(errors: Errors, spec: JsonObject): void {
   else if (affinity !== undefined) {
     errors.push(required('spec.nodeAffinity.required', 'must specify required node constraints'));
   }
+  checkSources(errors, 'spec', spec, affinity !== undefined);
+  const className = textAt(spec, 'storageClassName');
+  if (className !== '') checkName(errors, 'spec.storageClassName', className, dns1123Subdomain);
+  checkOptionalChoice(errors, 'spec.volumeMode', valueAt(spec, 'volumeMode'), volumeModes);
+  checkAttributesClass(errors, spec);
+}
+
+/** The same of a volume that is written where it is attached. */
+export function checkInlineVolume(errors: Errors, path: string, spec: JsonObject): void {
+  const forbid = (field: string, why = 'may not be specified in the context of inline volumes') =>
+    errors.push(forbiddenField(`${path}.${field}`, why));
+  if (spec['claimRef'] !== undefined) forbid('claimRef');
+  if (Object.keys(objectAt(spec, 'capacity') ?? {}).length > 0) forbid('capacity');
+  if (objectAt(spec, 'csi') === undefined)
+    errors.push(required(`${path}.csi`, 'has to be specified in the context of inline volumes'));
+  checkAccessModes(errors, path, spec, '');
+  const policy = textAt(spec, 'persistentVolumeReclaimPolicy');
+  if (policy !== '' && policy !== 'Retain')
+    forbid('persistentVolumeReclaimPolicy', 'may only be Retain in the context of inline volumes');
+  if (spec['nodeAffinity'] !== undefined) forbid('nodeAffinity');
+  checkSources(errors, path, spec, false);
+  if (textAt(spec, 'storageClassName') !== '') forbid('storageClassName');
+  const mode = textAt(spec, 'volumeMode');
+  if (mode !== '' && mode !== 'Filesystem')
+    forbid('volumeMode', 'may not specify volumeMode other than Filesystem in the context of inline volumes');
+}
+
+function checkSources(errors: Errors, path: string, spec: JsonObject, hasAffinity: boolean): void {
   let count = 0;
   for (const kind of sourceOrder) {
     const source = objectAt(spec, kind);
     if (source === undefined) continue;
     // A flexVolume is counted and never refused for another beside it.
     if (count > 0 && kind !== 'flexVolume') {
-      const at = kind === 'cephfs' ? 'spec.cephFS' : `spec.${kind}`;
+      const at = kind === 'cephfs' ? `${path}.cephFS` : `${path}.${kind}`;
       errors.push(forbiddenField(at, 'may not specify more than 1 volume type'));
-    } else checkVolumeSource(errors, kind, source, affinity !== undefined);
+    } else checkVolumeSource(errors, path, kind, source, hasAffinity);
     count++;
   }
-  if (count === 0) errors.push(required('spec', 'must specify a volume type'));
+  if (count === 0) errors.push(required(path, 'must specify a volume type'));
   const rootPath = /^\/*$/.test(textAt(spec, 'hostPath', 'path'));
   const recycles = textAt(spec, 'persistentVolumeReclaimPolicy') === 'Recycle';
   if (objectAt(spec, 'hostPath') !== undefined && rootPath && recycles) {
     const why = "may not be 'recycle' for a hostPath mount of '/'";
-    errors.push(forbiddenField('spec.persistentVolumeReclaimPolicy', why));
+    errors.push(forbiddenField(`${path}.persistentVolumeReclaimPolicy`, why));
   }
-  const className = textAt(spec, 'storageClassName');
-  if (className !== '') checkName(errors, 'spec.storageClassName', className, dns1123Subdomain);
-  checkOptionalChoice(errors, 'spec.volumeMode', valueAt(spec, 'volumeMode'), volumeModes);
+}
+
+function checkAttributesClass(errors: Errors, spec: JsonObject): void {
   const attributes = valueAt(spec, 'volumeAttributesClassName');
   if (attributes === undefined) return;
   if (attributes === '') {
@@ -218,27 +246,33 @@ export function checkVolumeSpec(errors: Errors, spec: JsonObject): void {
   }
 }
 
-function checkVolumeSource(errors: Errors, kind: string, source: JsonObject, hasAffinity: boolean): void {
+function checkVolumeSource(
+  errors: Errors,
+  at: string,
+  kind: string,
+  source: JsonObject,
+  hasAffinity: boolean,
+): void {
   if (kind === 'local') {
     const path = textAt(source, 'path');
-    if (path === '') errors.push(required('spec.local.path'));
+    if (path === '') errors.push(required(`${at}.local.path`));
     if (path.split('/').includes('..')) {
-      errors.push(invalid('spec.local.path', path, "must not contain '..'"));
+      errors.push(invalid(`${at}.local.path`, path, "must not contain '..'"));
     }
-    if (!hasAffinity) errors.push(required('spec.nodeAffinity', 'Local volume requires node affinity'));
+    if (!hasAffinity) errors.push(required(`${at}.nodeAffinity`, 'Local volume requires node affinity'));
   } else if (kind === 'csi') {
-    checkDriverName(errors, 'spec.csi.driver', textAt(source, 'driver'));
-    if (textAt(source, 'volumeHandle') === '') errors.push(required('spec.csi.volumeHandle'));
+    checkDriverName(errors, `${at}.csi.driver`, textAt(source, 'driver'));
+    if (textAt(source, 'volumeHandle') === '') errors.push(required(`${at}.csi.volumeHandle`));
     for (const field of Object.keys(source)) {
       if (!field.endsWith('SecretRef')) continue;
       for (const part of ['name', 'namespace']) {
-        if (textAt(source, field, part) === '') errors.push(required(`spec.csi.${field}.${part}`));
+        if (textAt(source, field, part) === '') errors.push(required(`${at}.csi.${field}.${part}`));
       }
     }
-  } else if (kind === 'iscsi') checkIscsi(errors, 'spec.iscsi', source, true);
+  } else if (kind === 'iscsi') checkIscsi(errors, `${at}.iscsi`, source, true);
   else {
-    sharedSourceChecks[kind]!(errors, `spec.${kind}`, source);
-    persistentSourceChecks[kind]?.(errors, `spec.${kind}`, source);
+    sharedSourceChecks[kind]!(errors, `${at}.${kind}`, source);
+    persistentSourceChecks[kind]?.(errors, `${at}.${kind}`, source);
   }
 }
 

@@ -1,7 +1,8 @@
-import { forbiddenField, invalid } from '#apimachinery/field-error.ts';
+import { forbiddenField, invalid, required } from '#apimachinery/field-error.ts';
 import { cloneJson, equalJson, type JsonObject } from '#apimachinery/json.ts';
 import { numberAt, objectAt, objectsAt, textAt, valueAt } from '../read.ts';
 import type { Errors } from './common.ts';
+import { checkImages } from './containers.ts';
 import { checkTolerations } from './scheduling.ts';
 
 /** Ephemeral containers may only be added. */
@@ -31,6 +32,11 @@ export function checkSpecUpdate(errors: Errors, spec: JsonObject, before: JsonOb
       errors.push(forbiddenField(`spec.${field}`, 'pod updates may not add or remove containers'));
       return;
     }
+    // Once more than of any spec, and before the next kind of containers is counted (ValidateContainerUpdates).
+    objectsAt(spec, field).forEach((container, i) => {
+      if (textAt(container, 'image') === '') errors.push(required(`spec.${field}[${i}].image`));
+    });
+    checkImages(errors, 'spec', spec, [field]);
   }
   const deadline = numberAt(spec, 'activeDeadlineSeconds');
   const oldDeadline = numberAt(before, 'activeDeadlineSeconds');

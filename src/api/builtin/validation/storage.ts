@@ -11,6 +11,7 @@ import {
   checkSelector,
   type Errors,
 } from './common.ts';
+import { checkInlineVolume } from './persistent-volumes.ts';
 import { quantityOf } from './resources.ts';
 import { type Rule, rule, specOf } from './rule.ts';
 import { checkDriverName } from './volume-sources.ts';
@@ -84,10 +85,7 @@ function checkAttachment(errors: Errors, spec: JsonObject): void {
   else if (volume !== undefined && inline !== undefined) errors.push(forbiddenField('spec.source', oneText));
   else if (volume === '') {
     errors.push(required('spec.source.persistentVolumeName', 'must specify non empty persistentVolumeName'));
-  } else if (inline !== undefined && objectAt(inline, 'csi') === undefined) {
-    const why = 'has to be specified in the context of inline volumes';
-    errors.push(required('spec.source.inlineVolumeSpec.csi', why));
-  }
+  } else if (inline !== undefined) checkInlineVolume(errors, 'spec.source.inlineVolumeSpec', inline);
   if (typeof volume === 'string') {
     checkName(errors, 'spec.source.persistentVolumeName', volume, dns1123Subdomain);
   }

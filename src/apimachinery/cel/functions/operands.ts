@@ -21,6 +21,9 @@ const operandsOf: { readonly [name: string]: readonly TypeKind[] } = {
 /** They are asked themselves, and answer without a name. */
 const receivers: readonly TypeKind[] = ['string', 'timestamp', 'duration'];
 
+/** Of these nothing but the values themselves is asked (common/stdlib/standard.go, DisableTypeGuards). */
+const unguarded: ReadonlySet<string> = new Set(['contains', 'startsWith', 'endsWith']);
+
 /** Functions that have one implementation for all they take. */
 const singletons: ReadonlySet<string> = new Set(['size', 'matches']);
 
@@ -38,7 +41,9 @@ export function noOverloadOf(name: string, args: readonly Value[]): CelFault {
     const isKnown = known.includes(kind) || receivers.includes(kind);
     return isKnown ? noOverload : new CelFault(`no such overload: ${name}`);
   }
-  if (!/^\w[\w.]*$/.test(name)) return noOverload;
+  if (!/^\w[\w.]*$/.test(name) || unguarded.has(name)) return noOverload;
+  // A text may be matched; it is asked itself with what.
+  if (name === 'matches' && kind === 'string') return noOverload;
   if (singletons.has(name)) return new CelFault(`no such overload: ${name}`);
   return new CelFault(`no such overload: ${name}(${args.map((arg) => typeOf(arg).name).join(', ')})`);
 }
