@@ -214,7 +214,8 @@ export class Detector {
     } else if (
       former === undefined ||
       former.contentHash !== record.contentHash ||
-      former.deleting !== record.deleting
+      former.deleting !== record.deleting ||
+      (record.deleting && former.syncError !== record.syncError)
     ) {
       this.#on.wake(record.key);
     }

@@ -5,12 +5,14 @@ import { afterEach, describe, test } from 'node:test';
 import { conditionOf } from '#api/conditions.ts';
 import { cellsGvr } from '#api/federation/cell.ts';
 import { cellAnnotations } from '#api/federation/cell-annotations.ts';
+import { copyAnnotations } from '#api/federation/copy-contract.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { workspacesGvr } from '#api/tenancy/workspace.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { Constellation, type ConstellationOptions } from '../harness/constellation.ts';
 import { CopyWriter } from '../harness/copies.ts';
 import { configMaps, edgeRef, find, namespaces } from '../harness/edge-objects.ts';
+import { placeInShop } from '../harness/place-in-shop.ts';
 import { until } from '../harness/until.ts';
 
 describe('deletions', { timeout: 600_000 }, () => {
@@ -157,6 +159,50 @@ describe('deletions', { timeout: 600_000 }, () => {
       metadata: { annotations: { [cellAnnotations.releaseDeletions]: tokenOf(condition.message) } },
     });
     await until('they are let go', async () => (await count()) === 1);
+  });
+
+  test('what is held and made again in its project stays at the edge, and becomes what it is now', async () => {
+    await start({ scheduler: true, cellSpec: { deletionBudget: { maxObjects: 0 } } });
+    const project = 'root:acme:shop';
+    const { admin } = constellation;
+    await constellation.createProject(project);
+    await placeInShop(admin, project, 'all', [{ apiVersion: 'v1', kind: 'ConfigMap' }], ['cell-a']);
+    const inShop = { cluster: project, gvr: configMaps, namespace: 'shop' };
+    const make = (value: string) =>
+      admin.create(inShop, {
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name: 'kept' },
+        data: { value },
+      });
+    const there = async () => {
+      const { items } = await edge().list({ cluster: undefined, gvr: configMaps });
+      return items.find(({ metadata }) => metadata.name === 'kept');
+    };
+    const holds = async (value: string) => {
+      const object = await there();
+      return (object?.['data'] as { value?: string } | undefined)?.value === value ? object : undefined;
+    };
+    await make('one');
+    const before = await until('it is at the edge', () => holds('one'));
+    await admin.delete({ ...inShop, name: 'kept' });
+    await until('its deletion is held', async () => (await held())?.status === 'True');
+    await make('two');
+    const after = await until('it is what was made anew', () => holds('two'));
+    assert.equal(after.metadata.uid, before.metadata.uid, 'it was not deleted in between');
+    await until('nothing is held any more', async () => (await held())?.status !== 'True');
+    const mark = async () => (await there())?.metadata.annotations?.[copyAnnotations.deletionPolicy];
+    await until('it is its copy’s again', async () => (await mark()) === undefined);
+    await admin.delete({ ...inShop, name: 'kept' });
+    const condition = await until('its next deletion is held as well', async () => {
+      const one = await held();
+      return one?.status === 'True' ? one : undefined;
+    });
+    assert.ok(await there());
+    await constellation.patchCell('cell-a', {
+      metadata: { annotations: { [cellAnnotations.releaseDeletions]: tokenOf(condition.message) } },
+    });
+    await until('a person lets it go', async () => (await there()) === undefined);
   });
 
   test('deleting a Cell leaves its edge alone; another Cell is refused there until the claim is taken away', async () => {

@@ -50,7 +50,7 @@ export async function exceedBudget({
   const left = await standingAt(world, cell, namespaces);
   const gone = standing.filter((name) => !left.includes(name));
   const allowed = Math.min(maxObjects, standing.length);
-  if (gone.length !== allowed) {
+  if (gone.length > allowed || (gone.length < allowed && !world.bounded.has(cell))) {
     violation(
       `${cell}: ${gone.length} of ${standing.length} were deleted with a budget of ${maxObjects}: ${gone.join(', ')}`,
     );
@@ -63,6 +63,18 @@ export async function exceedBudget({
   const still = await standingAt(world, cell, namespaces);
   for (const name of left) {
     if (!still.includes(name)) violation(`${cell}: ${name} was held, and went when a federator came back`);
+  }
+  if (random.next() < 0.5) {
+    const held = await uidsAt(world, cell, namespaces);
+    for (const [at, policy] of policies.entries()) await policy.set(before[at] ?? {});
+    await world.time.sleep(settledMs);
+    const kept = await uidsAt(world, cell, namespaces);
+    for (const [name, uid] of held) {
+      if (kept.get(name) !== uid) violation(`${cell}: ${name} was held and wanted again, and went`);
+    }
+    const { status: now } = await readCell(world, cell);
+    if (conditionOf(now?.conditions, 'DeletionHeld')?.status === 'True')
+      violation(`${cell}: what is wanted again is still held`);
   }
   await agree();
   await setBudget(world, cell, null);
@@ -88,6 +100,14 @@ async function readCell(world: World, name: string): Promise<Cell> {
 
 /** What a cell's edge has of these namespaces of projects. */
 async function standingAt(world: World, cell: string, namespaces: ReadonlySet<string>): Promise<string[]> {
+  return [...(await uidsAt(world, cell, namespaces)).keys()];
+}
+
+async function uidsAt(
+  world: World,
+  cell: string,
+  namespaces: ReadonlySet<string>,
+): Promise<Map<string, string | undefined>> {
   const look = world.lookAt(world.edge(cell));
   const lists = await Promise.all(
     loadKinds.map(({ gvr }) =>
@@ -96,7 +116,13 @@ async function standingAt(world: World, cell: string, namespaces: ReadonlySet<st
   );
   const isTheirs = ({ metadata: { annotations = {} } }: KubeObject): boolean =>
     namespaces.has(annotations[copyAnnotations.originNamespace] ?? '');
-  return lists.flatMap(({ items }) =>
-    items.filter(isTheirs).map(({ kind, metadata: { namespace, name } }) => `${kind} ${namespace}/${name}`),
+  return new Map(
+    lists.flatMap(({ items }) =>
+      items
+        .filter(isTheirs)
+        .map(
+          ({ kind, metadata: { namespace, name, uid } }) => [`${kind} ${namespace}/${name}`, uid] as const,
+        ),
+    ),
   );
 }

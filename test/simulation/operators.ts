@@ -127,6 +127,7 @@ export class Operators {
       case 'deletions bounded': {
         const maxObjects = random.between(0, budgetMax);
         note(`${cell}: ${deed} to ${maxObjects} for ${forMs} ms`);
+        world.bounded.add(cell);
         if (!(await this.#bound(cell, { maxObjects }, signal))) return false;
         await this.#wait(forMs, signal);
         await this.#bound(cell, null, signal);

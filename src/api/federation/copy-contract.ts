@@ -24,6 +24,11 @@ export const copyAnnotations = {
   suspend: 'federation.cellplane.io/suspend',
   /** `Orphan`: the edge object stays when the copy goes. */
   deletionPolicy: 'federation.cellplane.io/deletion-policy',
+  /**
+   * On a copy that is marked for deletion: uid of the object that wants a copy of this name in the cell again. A syncer that holds
+   * the deletion for a person lets go of the copy and leaves the edge as it is, for the copy that comes next.
+   */
+  wantedAgain: 'federation.cellplane.io/wanted-again',
   /** JSON list of pointers (RFC 6901) to fields that stay at the edge as they are there, once the edge has the object. */
   retainedFields: 'federation.cellplane.io/retained-fields',
   /**
@@ -61,6 +66,15 @@ export const edgeAnnotations = {
   /** uid of the Cell that the object was synced for: what another Cell left behind is nobody's to delete. */
   cellUid: 'federation.cellplane.io/cell-uid',
 } as const;
+
+/**
+ * As `deletion-policy` of an object at an edge: its copy went because it is wanted again, and the next one has yet to come. It is no
+ * less ours, and goes only if a person says so.
+ */
+export const awaitsCopy = 'AwaitsCopy';
+
+/** Why a copy that is to go has not gone (`syncError`): its deletion at the edge waits for a person. */
+export const deletionHeldReason = 'DeletionHeld';
 
 /** Stands on every copy; the syncer takes it off when the edge object is gone. */
 export const edgeFinalizer = 'federation.cellplane.io/edge';

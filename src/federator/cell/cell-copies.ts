@@ -27,6 +27,7 @@ const keptAnnotations = [
   copyAnnotations.suspend,
   copyAnnotations.deletionPolicy,
   copyAnnotations.propagationPolicy,
+  copyAnnotations.wantedAgain,
   syncAnnotations.syncedHash,
   syncAnnotations.syncedFields,
   syncAnnotations.syncError,

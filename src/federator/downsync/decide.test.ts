@@ -141,3 +141,14 @@ test('an older copy never goes over a newer one (DESIGN.md, Fencing)', () => {
   assert.equal(isStale('11', undefined), false);
   assert.equal(isStale('11', 'nonsense'), false);
 });
+
+test('what awaited its copy is its copy’s when that comes, and nobody else’s', () => {
+  const awaiting = edge({ deletionPolicy: 'AwaitsCopy' });
+  assert.deepEqual(decideDownsync({ ...base, edge: awaiting }), { type: 'unmark' });
+  const others = edge({ deletionPolicy: 'AwaitsCopy', origin: 'p1|c2||configmaps|shop|x' });
+  assert.notEqual(decideDownsync({ ...base, edge: others }).type, 'unmark');
+  assert.deepEqual(decideDownsync({ ...base, copy: undefined, edge: awaiting }), {
+    type: 'delete',
+    evidence: 'absent',
+  });
+});

@@ -1,4 +1,9 @@
-import { copyAnnotations, edgeFinalizer, syncAnnotations } from '#api/federation/copy-contract.ts';
+import {
+  awaitsCopy,
+  copyAnnotations,
+  edgeFinalizer,
+  syncAnnotations,
+} from '#api/federation/copy-contract.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { EdgeObject } from '../edge/edge-object.ts';
 import { originKeyOf } from '../origin.ts';
@@ -19,6 +24,8 @@ export type Step =
   | { readonly type: 'orphan' }
   /** Nothing of this copy is at the edge: let it go. */
   | { readonly type: 'release' }
+  /** The edge object awaited this copy: take the mark that says so off it. */
+  | { readonly type: 'unmark' }
   /** The edge object is on its way out: wait for its watch. */
   | { readonly type: 'await-deletion' };
 
@@ -54,6 +61,8 @@ export function decideDownsync({ copy, edge, cellUid, known }: DecisionInput): S
   if (annotations[copyAnnotations.suspend] === 'true') return { type: 'suspended' };
   if (edge === undefined) return { type: 'apply', why: 'absent' };
   if (edge.deleting) return { type: 'await-deletion' };
+  if (edge.deletionPolicy === awaitsCopy && edge.origin === originKeyOf(copy.metadata))
+    return { type: 'unmark' };
   const wanted = annotations[copyAnnotations.contentHash] ?? '';
   const expected = known?.contentHash === wanted ? known.fieldsHash : syncedFieldsOf(annotations, wanted);
   if (edge.contentHash !== wanted || edge.cellUid !== cellUid) {

@@ -90,6 +90,9 @@ export class Downsync {
         return edge === undefined
           ? { state: 'waiting' }
           : this.#gone(key, await this.#withdrawer.delete(kind, item, edge, step.evidence, signal));
+      case 'unmark':
+        if (edge !== undefined) await this.#withdrawer.unmark(kind, item, edge, signal);
+        return { state: 'waiting', requeueAfterMs: goingRecheckMs };
       case 'acknowledge':
         if (edge === undefined || copy === undefined) return { state: 'waiting' };
         this.#settle(kind, item, copy, edge);

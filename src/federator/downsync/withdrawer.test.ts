@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { clusterAnnotation } from '#api/core-kcp/cluster-annotation.ts';
 import type { Cell } from '#api/federation/cell.ts';
 import {
+  awaitsCopy,
   copyAnnotations,
   copyLabels,
   edgeAnnotations,
@@ -77,6 +78,8 @@ function worldOf(
     at = source,
     hasVanished = false,
     noted,
+    wantedAgain,
+    mark,
     more = {},
     name = 'a',
     applied,
@@ -93,6 +96,10 @@ function worldOf(
     readonly hasVanished?: boolean;
     /** What the copy says is wrong. */
     readonly noted?: string;
+    /** uid of the object that wants the copy again. */
+    readonly wantedAgain?: string;
+    /** What the edge object says of its deletion. */
+    readonly mark?: string;
     readonly more?: Partial<SyncContext>;
     readonly name?: string;
     /** The copy's revision that the edge was written from last. */
@@ -179,7 +186,11 @@ function worldOf(
       ...copy.metadata.annotations,
       [syncAnnotations.syncError]: JSON.stringify({ reason: noted, message: '' }),
     };
+  if (wantedAgain !== undefined)
+    copy.metadata.annotations = { ...copy.metadata.annotations, [copyAnnotations.wantedAgain]: wantedAgain };
   const edge = objectOf(kind, 'a');
+  if (mark !== undefined)
+    edge.metadata.annotations = { ...edge.metadata.annotations, [copyAnnotations.deletionPolicy]: mark };
   if (applied !== undefined)
     edge.metadata.annotations = { ...edge.metadata.annotations, [edgeAnnotations.copyRevision]: applied };
   const remove = (failures = 0, evidence: 'withdrawn' | 'absent' = 'withdrawn') =>
@@ -352,4 +363,34 @@ test('no budget holds a namespace or a definition that has become empty, nor is 
   const gone = worldOf(namespaces, { deletionBudget, at: { ...source, clusterId: 'c2' } });
   await gone.remove(0, 'absent');
   assert.equal(gone.context.held.size, 1, 'an absence that says nothing holds it as ever');
+});
+
+test('what is held and wanted again stays at the edge as it is, says so there, and its copy goes', async () => {
+  const { context, remove, deleted, patched, released } = worldOf(servedConfigMaps, {
+    noted: 'DeletionHeld',
+    wantedAgain: 'made-anew',
+  });
+  assert.deepEqual(await remove(), { state: 'gone' });
+  assert.deepEqual(deleted, []);
+  const annotations = { [copyAnnotations.deletionPolicy]: awaitsCopy };
+  assert.deepEqual(patched, [{ metadata: { uid: 'uid-a', resourceVersion: '12', annotations } }]);
+  assert.deepEqual(released, [{ metadata: { resourceVersion: '7', uid: 'uid-a', finalizers: [] } }]);
+  assert.equal(context.held.size, 0);
+});
+
+test('what nobody holds goes, whatever is wanted of it', async () => {
+  const { remove, deleted, patched } = worldOf(servedConfigMaps, { wantedAgain: 'made-anew' });
+  await remove();
+  assert.equal(deleted.length, 1);
+  assert.deepEqual(patched, []);
+});
+
+test('what awaits a copy that does not come is held, though its copy went as it should', async () => {
+  const { context, remove, deleted } = worldOf(servedConfigMaps, { mark: awaitsCopy });
+  await remove(0, 'absent');
+  assert.deepEqual(deleted, []);
+  assert.match(context.held.first ?? '', /was wanted again, and no copy of it has come/);
+  context.held.release(context.held.token);
+  await remove(0, 'absent');
+  assert.equal(deleted.length, 1, 'until a person says that it may go');
 });

@@ -1,5 +1,5 @@
 import { isCrd } from '#api/apiextensions/crd.ts';
-import { copyAnnotations } from '#api/federation/copy-contract.ts';
+import { awaitsCopy, copyAnnotations, deletionHeldReason } from '#api/federation/copy-contract.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CollectionRef, PropagationPolicy } from '#client/client.ts';
@@ -21,7 +21,6 @@ const unheardRecheckMs = 60_000;
 const instancesRecheckMs = 5_000;
 /** So often in a row, over some ten seconds, a namespace is looked at before what is left in it is taken for what stays. */
 const contentLooksMax = 9;
-export const deletionHeldReason = 'DeletionHeld';
 
 /** What says that an object is to go: its copy was withdrawn, or there is none. */
 type Evidence = 'withdrawn' | 'absent';
@@ -60,6 +59,8 @@ export class Withdrawer {
       ? undefined
       : await this.#reasonToHold(kind, item, edge, evidence, signal);
     if (why !== undefined) {
+      if (item.copy?.metadata.annotations?.[copyAnnotations.wantedAgain] !== undefined)
+        return this.#letGo(kind, item, edge, awaitsCopy, signal);
       await this.#hold(item, why, signal);
       return waiting;
     }
@@ -145,26 +146,45 @@ export class Withdrawer {
   }
 
   /** The edge object stays, says so itself, and its copy goes. */
-  async orphan(
+  orphan(kind: ServedKind, item: SyncItem, edge: EdgeObject, signal: AbortSignal): Promise<SyncOutcome> {
+    return this.#letGo(kind, item, edge, 'Orphan', signal);
+  }
+
+  /** The copy that the edge object awaited has come. */
+  unmark(kind: ServedKind, item: SyncItem, edge: EdgeObject, signal: AbortSignal): Promise<void> {
+    return this.#mark(kind, item, edge, null, signal);
+  }
+
+  async #letGo(
     kind: ServedKind,
     item: SyncItem,
     edge: EdgeObject,
+    mark: string,
     signal: AbortSignal,
   ): Promise<SyncOutcome> {
-    if (edge.deletionPolicy !== 'Orphan') {
-      const { uid, resourceVersion } = edge.metadata;
-      const annotations = { [copyAnnotations.deletionPolicy]: 'Orphan' };
-      try {
-        await this.#context.edgeClient.patch(
-          edgeRefOf(kind, item.place),
-          { type: 'merge', body: { metadata: { uid, resourceVersion, annotations } } },
-          { fieldManager: edgeFieldManager, signal },
-        );
-      } catch (error) {
-        if (!isApiError(error, 'NotFound')) throw error;
-      }
-    }
+    if (edge.deletionPolicy !== mark) await this.#mark(kind, item, edge, mark, signal);
     return this.release(item, signal);
+  }
+
+  /** Whoever looks at the edge after a restart knows no more than what is written there. */
+  async #mark(
+    kind: ServedKind,
+    { place }: SyncItem,
+    edge: EdgeObject,
+    mark: string | null,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { uid, resourceVersion } = edge.metadata;
+    const annotations = { [copyAnnotations.deletionPolicy]: mark };
+    try {
+      await this.#context.edgeClient.patch(
+        edgeRefOf(kind, place),
+        { type: 'merge', body: { metadata: { uid, resourceVersion, annotations } } },
+        { fieldManager: edgeFieldManager, signal },
+      );
+    } catch (error) {
+      if (!isApiError(error, 'NotFound')) throw error;
+    }
   }
 
   /** Takes our finalizer off the copy, so that it goes. */
@@ -203,6 +223,8 @@ export class Withdrawer {
     if (evidence === 'absent') {
       if (copies.hasVanished(key, edge.origin))
         return `the copy of ${what} went without having been withdrawn`;
+      if (edge.deletionPolicy === awaitsCopy && !isWithdrawing(cell()))
+        return `${what} was wanted again, and no copy of it has come`;
       if (!(await this.#isSourceKnown(signal))) {
         return `${what} has no copy, but nothing says that it was withdrawn`;
       }

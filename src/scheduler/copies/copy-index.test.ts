@@ -19,6 +19,7 @@ function copy(project: string, resourceVersion: number, more: Partial<CopyRecord
     contentHash: 'h1',
     syncedHash: undefined,
     syncError: undefined,
+    wantedAgain: undefined,
     origin: { ...object, cluster: project, controlPlane: 'cp', path: 'root', uid: 'o1' },
     ...more,
   };

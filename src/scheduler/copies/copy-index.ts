@@ -22,6 +22,8 @@ export interface CopyRecord {
   readonly contentHash: string;
   readonly syncedHash: string | undefined;
   readonly syncError: string | undefined;
+  /** uid of the object that was told to want it again while its deletion was held. */
+  readonly wantedAgain: string | undefined;
   readonly origin: Origin;
 }
 
@@ -77,6 +79,7 @@ export function copyRecordOf(
     contentHash: annotations[copyAnnotations.contentHash] ?? '',
     syncedHash: annotations[syncAnnotations.syncedHash],
     syncError: annotations[syncAnnotations.syncError],
+    wantedAgain: annotations[copyAnnotations.wantedAgain],
     origin,
   };
 }

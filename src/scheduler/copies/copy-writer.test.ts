@@ -1,7 +1,7 @@
 // docs/federation-contract.md: FA4
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { copyAnnotations } from '#api/federation/copy-contract.ts';
+import { copyAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
 import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
@@ -82,6 +82,20 @@ class CellPlace {
         const { data, ...pruned } = form as KubeObject;
         const kept = this.prunes ? pruned : { ...pruned, data };
         return this.put({ ...kept, metadata }, this.stored?.metadata.uid ?? 'made');
+      },
+      patch: async (_ref, patch) => {
+        await this.onWrite();
+        if (patch.type !== 'merge') throw new RangeError(patch.type);
+        const metadata = patch.body['metadata'] as KubeObject['metadata'];
+        const stored = this.stored as KubeObject;
+        if (metadata.resourceVersion !== stored.metadata.resourceVersion)
+          throw new ApiError('Conflict', 'the object has been modified');
+        this.asked.push(`patch ${JSON.stringify(metadata.annotations)}`);
+        const annotations: { [name: string]: string } = { ...stored.metadata.annotations };
+        for (const [name, value] of Object.entries(metadata.annotations ?? {}) as [string, string | null][])
+          if (value === null) delete annotations[name];
+          else annotations[name] = value;
+        return this.put({ ...stored, metadata: { ...stored.metadata, annotations } }, metadata.uid ?? '');
       },
       delete: async (_ref, { preconditions } = {}) => {
         await this.onWrite();
@@ -346,4 +360,41 @@ it('nor after a look that took until then', async () => {
   };
   await assert.rejects(cell.ensure('one'), /another scheduler/);
   assert.deepEqual(cell.asked, ['apply if absent', 'get']);
+});
+
+/** A copy of the object with that uid, on its way out, of which its syncer has said why it is still there. */
+function leaving(uid: string, reason: string): KubeObject {
+  const object = objectOf('one');
+  const { metadata } = object;
+  const annotations = {
+    ...metadata.annotations,
+    [copyAnnotations.originUid]: uid,
+    [syncAnnotations.syncError]: JSON.stringify({ reason, message: 'the budget is spent' }),
+  };
+  return { ...object, metadata: { ...metadata, annotations, deletionTimestamp: '2026-01-01T00:00:00Z' } };
+}
+
+it('a copy whose deletion is held is told that it is wanted again, once, and that it is not any more', async () => {
+  const cell = new CellPlace();
+  cell.put(leaving('former', 'DeletionHeld'), 'u1');
+  cell.tell();
+  assert.deepEqual(await cell.ensure('two'), { type: 'leaving' });
+  assert.equal(cell.stored?.metadata.annotations?.[copyAnnotations.wantedAgain], 'o1');
+  cell.tell();
+  assert.deepEqual(await cell.ensure('two'), { type: 'leaving' });
+  await cell.withdraw(cell.known);
+  assert.equal(cell.stored?.metadata.annotations?.[copyAnnotations.wantedAgain], undefined);
+  cell.tell();
+  await cell.withdraw(cell.known);
+  const told = JSON.stringify({ [copyAnnotations.wantedAgain]: 'o1' });
+  const takenBack = JSON.stringify({ [copyAnnotations.wantedAgain]: null });
+  assert.deepEqual(cell.asked, [`patch ${told}`, `patch ${takenBack}`]);
+});
+
+it('a copy that goes as it should is told nothing', async () => {
+  const cell = new CellPlace();
+  cell.put(leaving('former', 'EdgeUnreachable'), 'u1');
+  cell.tell();
+  assert.deepEqual(await cell.ensure('two'), { type: 'leaving' });
+  assert.deepEqual(cell.asked, []);
 });

@@ -1,3 +1,4 @@
+import { copyAnnotations, deletionHeldReason } from '#api/federation/copy-contract.ts';
 import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import { isJsonObject, type JsonValue } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -14,6 +15,7 @@ import {
   placeKeyIn,
   placeKeyOf,
 } from './copy-index.ts';
+import { syncErrorReason } from './sync-error.ts';
 
 /** The scheduler's field manager in cell workspaces. */
 export const copyFieldManager = 'cellplane-scheduler';
@@ -76,8 +78,8 @@ export class CopyWriter {
   ): Promise<CopyOutcome> {
     const { place, object } = copy;
     const placeKey = placeKeyIn(cellId, place, place.namespace, place.name);
+    if (await this.wantIfLeaving(cellId, copy, signal)) return { type: 'leaving' };
     const known = this.#index.get(placeKey);
-    if (known?.deleting === true) return { type: 'leaving' };
     const ours = originOf(object.metadata);
     if (ours === undefined) throw new RangeError('a copy must carry its origin');
     this.#mustOwn(ours);
@@ -95,6 +97,19 @@ export class CopyWriter {
     if (found.there !== undefined && found.there.contentHash !== copy.contentHash) throw changed(place);
     await this.#apply(cellId, copy, found.there, signal);
     return { type: 'written' };
+  }
+
+  /** Whether a copy of that name is on its way out; if its deletion is held, its syncer is told that it need not go at the edge. */
+  async wantIfLeaving(
+    cellId: string,
+    { place, object }: RenderedCopy,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const known = this.#index.get(placeKeyIn(cellId, place, place.namespace, place.name));
+    if (known?.deleting !== true) return false;
+    const ours = originOf(object.metadata);
+    if (ours !== undefined && mayBeTakenOver(known, ours)) await this.#want(known, ours.uid, signal);
+    return true;
   }
 
   /**
@@ -195,6 +210,32 @@ export class CopyWriter {
     return this.#client.apply(ref, { ...copy.object, metadata }, { ...options, force });
   }
 
+  /**
+   * Says on a copy that is on its way out whether one of its name is wanted again, for a syncer that holds the deletion (decision
+   * 234). What has been written since is an event that brings us back.
+   */
+  async #want(record: CopyRecord, byUid: string | null, signal: AbortSignal): Promise<void> {
+    if ((record.wantedAgain ?? null) === byUid) return;
+    this.#mustOwn(record.origin);
+    const { cellId, group, version, resource, namespace, name, uid, resourceVersion } = record;
+    const ref = {
+      cluster: cellId,
+      gvr: { group, version, resource },
+      namespace: namespace === '' ? undefined : namespace,
+      name,
+    };
+    const annotations = { [copyAnnotations.wantedAgain]: byUid };
+    try {
+      await this.#client.patch(
+        ref,
+        { type: 'merge', body: { metadata: { uid, resourceVersion, annotations } } },
+        { fieldManager: copyFieldManager, signal },
+      );
+    } catch (error) {
+      if (!isApiError(error, 'NotFound', 'Conflict')) throw error;
+    }
+  }
+
   /** Throws when the server has not kept all of it. */
   #written(cellId: string, copy: RenderedCopy, written: KubeObject): void {
     if (!copy.custom || covers(written, copy.object)) {
@@ -231,7 +272,10 @@ export class CopyWriter {
     propagationPolicy: PropagationPolicy,
     signal: AbortSignal,
   ): Promise<void> {
-    if (record.deleting) return;
+    if (record.deleting) {
+      if (record.wantedAgain !== undefined) await this.#want(record, null, signal);
+      return;
+    }
     const { cellId, group, version, resource, namespace, name, uid } = record;
     const gvr = { group, version, resource };
     const ref = { cluster: cellId, gvr, namespace: namespace === '' ? undefined : namespace, name };
@@ -259,6 +303,15 @@ export class CopyWriter {
       ({ resourceVersion } = there);
     }
   }
+}
+
+/** Of these another object is another run, which what stands at the edge has behind it. */
+const runsOnce: ReadonlySet<string> = new Set(['jobs.batch', 'pods.']);
+
+/** Whether what stands at the edge may stay for the object that is there now, its deletion being held. */
+function mayBeTakenOver({ group, resource, origin, syncError }: CopyRecord, ours: Origin): boolean {
+  if (!sameOrigin(origin, ours) || syncErrorReason(syncError) !== deletionHeldReason) return false;
+  return origin.uid === ours.uid || !runsOnce.has(`${resource}.${group}`);
 }
 
 /** Whether no scheduler has written what is there since; others than schedulers leave the hash as it was. */

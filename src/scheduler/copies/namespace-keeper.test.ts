@@ -28,6 +28,7 @@ function record(resource: string, namespace: string, name: string): CopyRecord {
     contentHash: 'h1',
     syncedHash: undefined,
     syncError: undefined,
+    wantedAgain: undefined,
     origin: { ...object, cluster: 'project', controlPlane: 'cp', path: 'root', uid: 'o1' },
   };
 }

@@ -256,6 +256,8 @@ export class Projector {
       const { key, input, signal } = pass;
       const namespace = this.#sourceNamespace(key, copy, input);
       const made = await this.ensureNamespace(key.cluster, namespace, cell, cellId, input, signal);
+      // What is held in it keeps it from going, and need not go itself.
+      if (made.type === 'leaving') await this.#on.writer.wantIfLeaving(cellId, copy, signal);
       return made.type === 'collision' || made.type === 'leaving' ? made : this.#write(cellId, copy, pass);
     });
     return problem?.type === 'leaving'

@@ -62,6 +62,7 @@ async function letGo({ read, told, defined = true, isUnresolved = false, isWante
     contentHash: 'h',
     syncedHash: undefined,
     syncError: undefined,
+    wantedAgain: undefined,
     origin: { ...parts, controlPlane: 'cp', path: 'root:project', uid: 'w1' },
   });
   const workspace = { id: 'project', path: 'root:project', kind: 'project', deleting: false };

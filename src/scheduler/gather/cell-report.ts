@@ -1,6 +1,7 @@
 import type { CopyHealth } from '#api/work/resource-binding.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import { type CopyRecord, placeKeyOf } from '../copies/copy-index.ts';
+import { syncErrorText } from '../copies/sync-error.ts';
 import type { Interpretation } from '../interpreter/interpretation.ts';
 import type { KeyState } from '../key-state.ts';
 import type { CopyReading } from './copy-reader.ts';
@@ -50,19 +51,4 @@ export function reportOf(
   const health = healthOf(resourceName, { told, applied, observed, hasStatus, replicas, spec, status });
   const message = state.failures.get(cell) ?? syncErrorText(record.syncError);
   return { report: { cell, applied, message, health, status }, observed };
-}
-
-/** The syncer's error annotation is JSON {reason, message}; anything else is told as it stands. */
-export function syncErrorText(annotation: string | undefined): string | undefined {
-  if (annotation === undefined || annotation === '') return undefined;
-  try {
-    const error: unknown = JSON.parse(annotation);
-    if (typeof error === 'object' && error !== null && 'message' in error) {
-      const reason = 'reason' in error ? `${String(error.reason)}: ` : '';
-      return `${reason}${String(error.message)}`;
-    }
-  } catch {
-    // told as it stands
-  }
-  return annotation;
 }

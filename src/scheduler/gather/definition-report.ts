@@ -1,6 +1,7 @@
 import { isJsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-import { type CellReport, syncErrorText } from './cell-report.ts';
+import { syncErrorText } from '../copies/sync-error.ts';
+import type { CellReport } from './cell-report.ts';
 
 /** What is known of a definition (CRD) in one cell that a project's is bound to. */
 export interface CellDefinition {

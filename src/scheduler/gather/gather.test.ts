@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '#apimachinery/json.ts';
+import { syncErrorReason, syncErrorText } from '../copies/sync-error.ts';
 import { aggregateStatus } from './aggregate.ts';
-import { type CellReport, syncErrorText } from './cell-report.ts';
+import type { CellReport } from './cell-report.ts';
 import { mergeConditions } from './conditions.ts';
 import { gatheredStatus } from './gathered-status.ts';
 import { healthOf } from './health.ts';
@@ -249,6 +250,8 @@ test('sync errors are JSON, or whatever stands there', () => {
   assert.equal(syncErrorText(undefined), undefined);
   assert.equal(syncErrorText('{"reason":"Forbidden","message":"no"}'), 'Forbidden: no');
   assert.equal(syncErrorText('oops'), 'oops');
+  assert.equal(syncErrorReason('{"reason":"Forbidden","message":"no: not here"}'), 'Forbidden');
+  assert.equal(syncErrorReason('oops: no'), undefined);
 });
 
 test('a field in conflict is taken out, of conditions only the one named', () => {

@@ -92,6 +92,8 @@ export class World {
   readonly parts: readonly Part[];
   /** What each edge accepts for the federation now. */
   readonly tokens = new Map<string, Set<string>>();
+  /** Cells that somebody has given a deletion budget: what went within it counts towards a later one with a longer window. */
+  readonly bounded = new Set<string>();
   /** People and their tools: never killed. */
   readonly people: SimulatedProcess;
   readonly #logger: Logger;
