@@ -40,9 +40,21 @@ const affinityGroupsSchema: JsonObject = {
       ...affinityProperties,
       overflowAffinities: {
         type: 'array',
-        items: clusterAffinitySchema,
+        items: {
+          type: 'object',
+          properties: {
+            affinityName: {
+              type: 'string',
+              minLength: 1,
+              maxLength: 32,
+              description:
+                'What `cellplane explain` calls the tier; each name once, and not that of the group. Absent: it is called by its number.',
+            },
+            ...affinityProperties,
+          },
+        },
         description:
-          'Tiers of cells that take, in order, replicas that have no room in those before, and give them back first. Refused where replicas are not divided by room.',
+          'Tiers of cells that take, in order, replicas that have no room in those before, and give them back first. Refused where replicas are not divided by room, and in a group that names all cells.',
       },
     },
   },
@@ -144,7 +156,7 @@ const staticWeightsSchema: JsonObject = {
       },
       priority: {
         ...int32,
-        description: `Cells of a higher one are served first, whatever they weigh. Default 0. ${plannedOnly}`,
+        description: `Cells of a higher one get their minReplicas, and what rounding leaves over, before others, whatever they weigh. Default 0. ${plannedOnly}`,
       },
     },
   },

@@ -39,7 +39,12 @@ export interface ClusterAffinity extends JsonObject {
 export interface ClusterAffinityTerm extends ClusterAffinity {
   affinityName: string;
   /** Tiers that take, in order, what has no room in the cells before; given back in reverse. */
-  overflowAffinities?: ClusterAffinity[];
+  overflowAffinities?: OverflowAffinity[];
+}
+
+/** policy.karmada.io/v1alpha1 OverflowClusterAffinity. Its name is required there; policies without one are older than it here. */
+export interface OverflowAffinity extends ClusterAffinity {
+  affinityName?: string;
 }
 
 /** core/v1 Toleration. */

@@ -30,6 +30,15 @@ const override = (overriders: JsonObject): OverridePolicy =>
     metadata: { name: 'o', namespace: 'default' },
     spec: { resourceSelectors: [{ ...selector }], overrideRules: [{ overriders }] },
   }) as OverridePolicy;
+/** A group `a` with tiers of these names. */
+const overflowing = (primary: JsonObject, ...tiers: string[]): JsonObject => ({
+  placement: {
+    clusterAffinities: [
+      { affinityName: 'a', ...primary, overflowAffinities: tiers.map((affinityName) => ({ affinityName })) },
+    ],
+    replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Aggregated' },
+  },
+});
 
 const refused: [string, JsonObject][] = [
   ['spec.association', { association: true }],
@@ -84,6 +93,15 @@ const refused: [string, JsonObject][] = [
   [
     'spec.placement.clusterAffinities[0].overflowAffinities',
     { placement: { clusterAffinities: [{ affinityName: 'a', overflowAffinities: [{}] }] } },
+  ],
+  ['spec.placement.clusterAffinities[0].overflowAffinities', overflowing({}, 'x')],
+  [
+    'spec.placement.clusterAffinities[0].overflowAffinities[1].affinityName',
+    overflowing({ clusterNames: ['c'] }, 'x', 'x'),
+  ],
+  [
+    'spec.placement.clusterAffinities[0].overflowAffinities[0].affinityName',
+    overflowing({ clusterNames: ['c'] }, 'a'),
   ],
   [
     'spec.placement.spreadConstraints[0].spreadByField',

@@ -12,6 +12,7 @@ import { labelKey } from '#apimachinery/names.ts';
 import { compileCellSelector } from './cell-selector.ts';
 import type {
   ClusterAffinity,
+  ClusterAffinityTerm,
   LabelSelectorSpec,
   Placement,
   ReplicaScheduling,
@@ -97,6 +98,33 @@ export function validateAffinity(
   });
 }
 
+/**
+ * karmada pkg/util/validation ValidateOverflowAffinities: names are told apart, and a group that names all cells by itself leaves
+ * none to a tier.
+ */
+function validateOverflow(
+  { affinityName, overflowAffinities: tiers = [], ...primary }: ClusterAffinityTerm,
+  group: string,
+  scheduling: ReplicaScheduling | undefined,
+  errors: FieldError[],
+): void {
+  if (tiers.length === 0) return;
+  const path = `${group}.overflowAffinities`;
+  const names = new Set([affinityName]);
+  tiers.forEach(({ affinityName: name, ...tier }, t) => {
+    const at = `${path}[${t}]`;
+    if (name !== undefined && names.has(name)) errors.push(duplicate(`${at}.affinityName`, name));
+    if (name !== undefined) names.add(name);
+    validateAffinity(tier, at, errors);
+  });
+  if (!isDividedByRoom(scheduling)) {
+    const why = 'only replicas divided by available replicas, or aggregated, can overflow';
+    errors.push(forbiddenField(path, why));
+  } else if (!Object.values(primary).some((part) => isSet(part))) {
+    errors.push(forbiddenField(path, 'nothing overflows from a group that names all cells'));
+  }
+}
+
 export function validatePlacement(
   placement: Placement | undefined,
   path: string,
@@ -118,13 +146,7 @@ export function validatePlacement(
     if (names.has(term.affinityName)) errors.push(duplicate(`${at}.affinityName`, term.affinityName));
     names.add(term.affinityName);
     validateAffinity(term, at, errors);
-    term.overflowAffinities?.forEach((tier, t) => {
-      validateAffinity(tier, `${at}.overflowAffinities[${t}]`, errors);
-    });
-    if ((term.overflowAffinities?.length ?? 0) > 0 && !isDividedByRoom(placement.replicaScheduling)) {
-      const why = 'only replicas divided by available replicas, or aggregated, can overflow';
-      errors.push(forbiddenField(`${at}.overflowAffinities`, why));
-    }
+    validateOverflow(term, at, placement.replicaScheduling, errors);
   });
   placement.clusterTolerations?.forEach((toleration, i) => {
     const at = `${path}.clusterTolerations[${i}]`;

@@ -30,6 +30,7 @@ import { rescheduleOf } from '../rescheduling/reschedule-of.ts';
 import { isTriggered, triggerDigests } from '../rescheduling/triggers.ts';
 import { cellsOnTrial } from '../rollout/plan.ts';
 import { templateOf } from '../template-of.ts';
+import { overflowTierText } from './overflow-tier.ts';
 import { type Reason, reasonOf } from './reasons.ts';
 import { toldQuotas } from './told-quotas.ts';
 
@@ -95,6 +96,8 @@ export interface Found {
   readonly quotaRoom: number;
   /** Nodes of the cell that its replicas may not run on, and why, in words; '' where there are none, or nobody knows. */
   readonly ruledOut: (cell: string) => string;
+  /** The overflow tier of the affinity group in use that the cell is of, in words; '' where it is of none. */
+  readonly tierText: (cell: string) => string;
   /** What says so, where it is not what the cell's status tells. */
   readonly roomBy: (cell: string) => 'estimator' | 'quota' | undefined;
 }
@@ -188,6 +191,11 @@ export function decideAnew(
     ruledOut(cell) {
       const info = infos.find(({ name }) => name === cell);
       return info === undefined || !details.available.has(cell) ? '' : ruledOutText(info, template.nodes);
+    },
+    tierText(cell) {
+      const info = infos.find(({ name }) => name === cell);
+      const { placement } = given.policy ?? {};
+      return info === undefined ? '' : overflowTierText(placement, decision.affinity, info);
     },
     roomBy(cell) {
       const room = details.available.get(cell);

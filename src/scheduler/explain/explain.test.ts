@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Cell } from '#api/federation/cell.ts';
 import { copyAnnotations, definitionAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
+import type { Placement } from '#api/policy/placement.ts';
 import type { ResourceBinding } from '#api/work/resource-binding.ts';
 import { deployment, widgetCrd } from '../testing/objects.ts';
 import { type ExplainInput, explain } from './explain.ts';
@@ -419,4 +420,34 @@ test('a copy that could not be written is told with what the binding knows of it
   const { cells } = explain({ ...input, binding: { ...binding, status: { aggregatedStatus: [failed] } } });
   const { sync, message } = cells.find(({ cell: name }) => name === 'd') ?? {};
   assert.deepEqual([sync, message], ['Missing', 'the copy is not written yet: it may not']);
+});
+
+test('cells of an overflow tier are told by its name, or its number', () => {
+  const placement: Placement = {
+    clusterAffinities: [
+      {
+        affinityName: 'on-prem',
+        clusterNames: ['a'],
+        overflowAffinities: [
+          { affinityName: 'public-cloud', clusterNames: ['a', 'b'] },
+          { clusterNames: ['c', 'd'] },
+        ],
+      },
+    ],
+    replicaScheduling: { replicaSchedulingType: 'Divided', replicaDivisionPreference: 'Aggregated' },
+  };
+  const { cells } = explain({
+    ...input,
+    copies: [],
+    template: { object: deployment('web', 8), policy: { placement }, custom: false, scalable: true },
+  });
+  assert.deepEqual(
+    cells.filter(({ chosen }) => chosen).map(({ message }) => message.split(';')[0]),
+    [
+      'the copy is not written yet',
+      'of overflow tier public-cloud',
+      'of overflow tier 2',
+      'of overflow tier 2',
+    ],
+  );
 });

@@ -141,6 +141,7 @@ export function explain(input: ExplainInput): Explanation {
       replicas: chosen.get(cell),
       reason: reason?.code,
       message: [
+        isChosen ? (found?.tierText(cell) ?? '') : '',
         isChosen ? chosenMessage(sync, message, failure) : (reason?.text ?? message),
         isChosen || reason?.code === 'CellNotReady' ? readinessOf(byName.get(cell)) : '',
         !isChosen && sync === 'Leaving' && reason !== undefined ? message : '',
