@@ -215,7 +215,8 @@ export class Detector {
       former === undefined ||
       former.contentHash !== record.contentHash ||
       former.deleting !== record.deleting ||
-      (record.deleting && former.syncError !== record.syncError)
+      // What is said on it about its successor (CopyWriter) depends on its notes, and on having been written over its newest state.
+      (record.deleting && former.resourceVersion !== record.resourceVersion)
     ) {
       this.#on.wake(record.key);
     }

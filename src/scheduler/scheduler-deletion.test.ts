@@ -1,16 +1,25 @@
 // docs/federation-contract.md: FD5
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { copyAnnotations } from '#api/federation/copy-contract.ts';
+import { copyAnnotations, deletionHeldReason, syncAnnotations } from '#api/federation/copy-contract.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { ManualClock } from '#apimachinery/testing/manual-clock.ts';
+import type { KubeClient } from '#client/client.ts';
 import { type Logger, silentLogger } from '#client/logger.ts';
 import type { SchedulerOptions } from './scheduler-options.ts';
-import { until } from './testing/control-plane.ts';
+import { gvrOf, until } from './testing/control-plane.ts';
 import { configMap, policy } from './testing/objects.ts';
 import type { Syncer } from './testing/syncer.ts';
-import { bindings, bindingWhere, projectRef, startScheduler, type World, world } from './testing/world.ts';
+import {
+  bindings,
+  bindingWhere,
+  policies,
+  projectRef,
+  startScheduler,
+  type World,
+  world,
+} from './testing/world.ts';
 
 const policyOf = ({ metadata }: KubeObject) => metadata.annotations?.[copyAnnotations.propagationPolicy];
 
@@ -129,4 +138,55 @@ test('what waits for a namespace goes on when that is gone, whatever time it is'
   await bindingWhere(w.controlPlane, w.project, 'next', () => scheduler.idle);
   await w.fra.release('v1', 'namespaces');
   await w.fra.copy('v1', 'configmaps', 'next');
+});
+
+test('what a held copy says of its successor follows what is wanted, whoever writes onto it meanwhile', async () => {
+  await using w = await world();
+  const { admin, scheduler: inner } = w.controlPlane;
+  const ref = (name: string, namespace: string | undefined) => ({
+    cluster: 'root:cells:fra',
+    gvr: gvrOf('v1', 'configmaps'),
+    namespace,
+    name,
+  });
+  const annotate = (
+    { metadata: { name = '', namespace } }: KubeObject,
+    annotations: { [key: string]: string },
+  ) => admin.patch(ref(name, namespace), { type: 'merge', body: { metadata: { annotations } } });
+  /** Each is written over something that has just changed. */
+  const late = new Set(['wanted', 'wanted no more']);
+  const patch: KubeClient['patch'] = async (at, change, options) => {
+    const { metadata = {} } = (change.type === 'merge' ? change.body : {}) as Partial<KubeObject>;
+    const uid = metadata.annotations?.[copyAnnotations.wantedAgain];
+    if (uid !== undefined && late.delete(uid === null ? 'wanted no more' : 'wanted'))
+      await annotate(await admin.get(at), { someone: 'else' });
+    return inner.patch(at, change, options);
+  };
+  const client: KubeClient = new Proxy(inner, {
+    get: (target, name: keyof KubeClient) => (name === 'patch' ? patch : target[name].bind(target)),
+  });
+  await using _scheduler = await startScheduler(w.controlPlane, { client, clock: new ManualClock() });
+  const placement = (...clusterNames: string[]) => ({ placement: { clusterAffinity: { clusterNames } } });
+  await w.controlPlane.create(w.project, 'propagationpolicies', policy('all', placement('ams', 'fra')));
+  const place = (...cells: string[]) =>
+    admin.patch(
+      { ...projectRef(w.project, policies, 'propagationpolicies', 'all'), namespace: 'default' },
+      { type: 'merge', body: { spec: placement(...cells) } },
+    );
+  await w.controlPlane.create(w.project, 'configmaps', configMap('a'));
+  await w.fra.copy('v1', 'configmaps', 'a');
+  await place('ams');
+  const copy = await leaving(w.fra, 'a');
+  await annotate(copy, {
+    [syncAnnotations.syncError]: JSON.stringify({ reason: deletionHeldReason, message: 'the budget' }),
+  });
+  const isWanted = async () => {
+    const { metadata } = await admin.get(ref('a', copy.metadata.namespace));
+    return metadata.annotations?.[copyAnnotations.wantedAgain] !== undefined;
+  };
+  await place('ams', 'fra');
+  await until('it says that it is wanted again', isWanted);
+  await place('ams');
+  await until('it says so no more', async () => !(await isWanted()));
+  assert.equal(late.size, 0);
 });

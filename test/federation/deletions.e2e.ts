@@ -3,14 +3,14 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
 import { conditionOf } from '#api/conditions.ts';
-import { cellsGvr } from '#api/federation/cell.ts';
+import { type CellSpec, cellsGvr } from '#api/federation/cell.ts';
 import { cellAnnotations } from '#api/federation/cell-annotations.ts';
-import { copyAnnotations } from '#api/federation/copy-contract.ts';
+import { copyAnnotations, edgeAnnotations, syncAnnotations } from '#api/federation/copy-contract.ts';
 import { cellsWorkspacePath } from '#api/federation/group.ts';
 import { workspacesGvr } from '#api/tenancy/workspace.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { Constellation, type ConstellationOptions } from '../harness/constellation.ts';
-import { CopyWriter } from '../harness/copies.ts';
+import { type CopySpec, CopyWriter } from '../harness/copies.ts';
 import { configMaps, edgeRef, find, namespaces } from '../harness/edge-objects.ts';
 import { placeInShop } from '../harness/place-in-shop.ts';
 import { until } from '../harness/until.ts';
@@ -203,6 +203,94 @@ describe('deletions', { timeout: 600_000 }, () => {
       metadata: { annotations: { [cellAnnotations.releaseDeletions]: tokenOf(condition.message) } },
     });
     await until('a person lets it go', async () => (await there()) === undefined);
+  });
+
+  test('what awaits its copy keeps its status for it, over a restart, and goes with a withdrawn Cell', async () => {
+    const cellSpec: CellSpec = { deletionBudget: { maxObjects: 0 }, deletionPolicy: 'Withdraw' };
+    await start({ cellSpec });
+    const web = { apiVersion: 'apps/v1', kind: 'Deployment', resource: 'deployments', name: 'web' };
+    const ranked = {
+      apiVersion: 'scheduling.k8s.io/v1',
+      kind: 'PriorityClass',
+      resource: 'priorityclasses',
+      namespace: '',
+      name: 'ranked',
+      content: { value: 7 },
+    };
+    const edgeRefs = {
+      web: { cluster: undefined, gvr: copies.refOf(web).gvr, namespace: 'ns', name: 'web' },
+      ranked: { cluster: undefined, gvr: copies.refOf(ranked).gvr, name: 'ranked' },
+    };
+    const isSynced = async (spec: CopySpec) => {
+      const { annotations = {} } = (await copies.get(spec)).metadata;
+      return annotations[syncAnnotations.syncedHash] === annotations[copyAnnotations.contentHash];
+    };
+    /** Its copy is deleted, held, and wanted again: it goes. */
+    const letGo = async (spec: CopySpec) => {
+      await copies.delete(spec);
+      const noted = async () => (await copies.get(spec)).metadata.annotations?.[syncAnnotations.syncError];
+      await until('it is held', async () => /DeletionHeld/.test((await noted()) ?? ''));
+      const annotations = { [copyAnnotations.wantedAgain]: 'another' };
+      const body = { metadata: { annotations } };
+      await constellation.admin.patch(copies.refOf(spec), { type: 'merge', body });
+      await copies.isGone(spec);
+    };
+    const isAwaited = () =>
+      until('it is held for a copy', async () => {
+        const { status, message = '' } = (await held()) ?? {};
+        return status === 'True' && /was wanted again, and no copy of it has come/.test(message);
+      });
+
+    await copies.deployment('web', 2);
+    const before = await until('it is at the edge', () => find(edge(), edgeRefs.web));
+    await until('its copy says so', () => isSynced(web));
+    const status = { observedGeneration: before.metadata.generation ?? 0, replicas: 2, readyReplicas: 2 };
+    await edge().patch(edgeRefs.web, { type: 'merge', body: { status } }, { subresource: 'status' });
+    const told = async () => (await copies.get(web))['status'];
+    await until('its status comes back', async () =>
+      JSON.stringify(await told())?.includes('"readyReplicas":2'),
+    );
+    await letGo(web);
+    await isAwaited();
+    await constellation.federator().stop();
+    await constellation.federator().start();
+    await isAwaited();
+
+    const { metadata: made } = await copies.deployment('web', 2);
+    await until('the next copy is in sync', () => isSynced(web));
+    await until('the status is the next one’s too', async () => {
+      const now = (await told()) as { observedGeneration?: number; readyReplicas?: number } | undefined;
+      return now?.readyReplicas === 2 && now.observedGeneration === made.generation;
+    });
+    const after = await until('nothing awaits anything', async () => {
+      const object = await find(edge(), edgeRefs.web);
+      return object?.metadata.annotations?.[copyAnnotations.deletionPolicy] === undefined
+        ? object
+        : undefined;
+    });
+    assert.equal(after.metadata.uid, before.metadata.uid);
+    assert.equal(after.metadata.generation, before.metadata.generation, 'its spec was not touched');
+    const revision = after.metadata.annotations?.[edgeAnnotations.copyRevision] ?? '';
+    assert.ok(BigInt(revision) >= BigInt(made.resourceVersion ?? ''), 'it says which copy it is of');
+    await until('nothing is held', async () => (await held())?.status !== 'True');
+
+    // Nothing of the cell has a copy any more when the Cell goes, but one object awaits one.
+    await copies.put(ranked);
+    await until('it is at the edge', () => find(edge(), edgeRefs.ranked));
+    await letGo(ranked);
+    await isAwaited();
+    const { message } = (await held()) ?? {};
+    await letGo(web);
+    await until('both are held', async () => (await held())?.message?.startsWith('2 deletions'));
+    assert.match(message ?? '', /priorityclasses ranked/);
+    await edge().delete(edgeRefs.web);
+    const namespace = { kind: 'Namespace', resource: 'namespaces', namespace: '', name: 'ns' };
+    await copies.delete(namespace);
+    await copies.isGone(namespace);
+    const cell = { cluster: cellsWorkspacePath, gvr: cellsGvr, name: 'cell-a' };
+    await constellation.admin.delete(cell);
+    await until('the Cell is gone', async () => (await find(constellation.admin, cell)) === undefined);
+    assert.equal(await find(edge(), edgeRefs.ranked), undefined, 'it went before the claim');
   });
 
   test('deleting a Cell leaves its edge alone; another Cell is refused there until the claim is taken away', async () => {

@@ -157,6 +157,7 @@ export class CellSync {
     this.#withdrawal = new Withdrawal({
       cell: () => this.#cell,
       hasNoCopies: () => this.#copies.hasSynced && this.#copies.size === 0 && this.#copies.beyondMax === 0,
+      isAwaitingCopy: () => this.#link.edge?.isAwaitingCopy === true,
       notice,
     });
     this.#link = new EdgeLink({
@@ -302,7 +303,7 @@ export class CellSync {
     this.#releaseHeld();
   }
 
-  /** The Cell, or its copies, have changed. */
+  /** The Cell, its copies, or what stands at its edge have changed. */
   #endIfDue(): void {
     if (this.#withdrawal.isDue || this.#withdrawal.isUndone) this.#link.lookNow();
   }
@@ -363,7 +364,10 @@ export class CellSync {
   }
 
   #onEdgeChange(kind: ServedKind, key: CopyKey, gone: boolean, priority: Priority): void {
-    if (gone) this.#copies.forget(key);
+    if (gone) {
+      this.#copies.forget(key);
+      this.#endIfDue();
+    }
     this.#enqueue(key, priority);
     // A kind that a CRD brings or takes away, or a namespace that has come: who waited for it need not wait longer.
     if (isCrd(kind)) {

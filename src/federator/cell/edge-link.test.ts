@@ -139,7 +139,12 @@ function linkTo(edge: FakeEdge, clock = new ManualClock(), random?: () => number
   };
   const { edgeReadBytesPerSecond, edgeReadBurstBytes, edgeEventMsPerSecond, edgeEventBurstMs } =
     defaultCellLimits;
-  const withdrawal = new Withdrawal({ cell: () => cell, hasNoCopies: () => copies.count === 0, notice });
+  const withdrawal = new Withdrawal({
+    cell: () => cell,
+    isAwaitingCopy: () => false,
+    hasNoCopies: () => copies.count === 0,
+    notice,
+  });
   const link = new EdgeLink({
     cell: () => cell,
     notice,

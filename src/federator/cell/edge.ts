@@ -235,6 +235,11 @@ export class Edge {
     this.#roomWatch.start();
   }
 
+  /** Whether anything stands there whose copy went because it was wanted again, and has not come, as far as is known. */
+  get isAwaitingCopy(): boolean {
+    return this.#mirror.isAwaitingCopyOf(this.#options.cell().metadata.uid ?? '');
+  }
+
   /** How many objects of ours stand there, of the kinds looked at so far. */
   get objectCount(): number {
     return this.#mirror.objectCount;

@@ -18,7 +18,7 @@ const { signal } = new AbortController();
 
 /** A cell that is withdrawn, with copies left, and its edge, which refuses so many deletions of the claim. */
 function withdrawn({ refusals = 0, owner = claim } = {}) {
-  const state = { copies: 1, deletions: 0, refusals, told: 0, isToldRefused: false };
+  const state = { copies: 1, isAwaiting: false, deletions: 0, refusals, told: 0, isToldRefused: false };
   const stored: KubeObject = {
     apiVersion: 'v1',
     kind: 'ConfigMap',
@@ -43,6 +43,7 @@ function withdrawn({ refusals = 0, owner = claim } = {}) {
   const withdrawal = new Withdrawal({
     cell: () => cell,
     hasNoCopies: () => state.copies === 0,
+    isAwaitingCopy: () => state.isAwaiting,
     notice: {
       released: async () => {
         if (state.isToldRefused) throw new ApiError('ServiceUnavailable', 'no answer');
@@ -111,4 +112,13 @@ test('a copy that came late has the edge claimed again, and released again after
   assert.equal(withdrawal.isDue, true);
   await withdrawal.release(edgeClient, claim, signal);
   assert.deepEqual([state.deletions, state.told], [2, 2]);
+});
+
+test('the claim stands until what awaited a copy has gone as well', () => {
+  const { withdrawal, state } = withdrawn();
+  state.copies = 0;
+  state.isAwaiting = true;
+  assert.equal(withdrawal.isDue, false);
+  state.isAwaiting = false;
+  assert.equal(withdrawal.isDue, true);
 });

@@ -8,11 +8,13 @@ export interface WithdrawalOptions {
   readonly cell: () => Cell;
   /** All copies are known, and there is none. */
   readonly hasNoCopies: () => boolean;
+  /** Something at the edge awaits a copy that will not come any more: it has yet to go. */
+  readonly isAwaitingCopy: () => boolean;
   readonly notice: Pick<ClaimNotice, 'released'>;
 }
 
 /**
- * The end of a cell that is withdrawn: with its last copy the claim at the edge goes, and the edge is nobody's again. The Cell waits
+ * The end of a cell that is withdrawn: after its last copy the claim at the edge goes, and the edge is nobody's again. The Cell waits
  * for that, whoever holds it then.
  */
 export class Withdrawal {
@@ -39,7 +41,7 @@ export class Withdrawal {
   }
 
   get #isOver(): boolean {
-    return isWithdrawing(this.#on.cell()) && this.#on.hasNoCopies();
+    return isWithdrawing(this.#on.cell()) && this.#on.hasNoCopies() && !this.#on.isAwaitingCopy();
   }
 
   /** The edge is being claimed. */

@@ -1,4 +1,10 @@
-import { edgeAnnotations, edgeFinalizer, syncAnnotations } from '#api/federation/copy-contract.ts';
+import {
+  awaitsCopy,
+  copyAnnotations,
+  edgeAnnotations,
+  edgeFinalizer,
+  syncAnnotations,
+} from '#api/federation/copy-contract.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 
@@ -35,6 +41,9 @@ export function applyForm(copy: KubeObject, options: ApplyFormOptions): JsonObje
   for (const key in metadata.annotations) {
     if (!localAnnotations.has(key)) annotations[key] = metadata.annotations[key] as string;
   }
+  // A copy that is another control plane's edge object may await that one's copy; what we bring further awaits nothing.
+  if (annotations[copyAnnotations.deletionPolicy] === awaitsCopy)
+    delete annotations[copyAnnotations.deletionPolicy];
   annotations[edgeAnnotations.copyRevision] = metadata.resourceVersion ?? '';
   annotations[edgeAnnotations.cellUid] = options.cellUid;
   const finalizers = metadata.finalizers?.filter((finalizer) => finalizer !== edgeFinalizer);

@@ -201,7 +201,14 @@ function worldOf(
       evidence,
       new AbortController().signal,
     );
-  return { context, gates, copies, key: copyKeyOf(place), remove, deleted, patched, released };
+  const unmark = (metadata: KubeObject['metadata']) =>
+    withdrawer.unmark(
+      kind,
+      { key: copyKeyOf(place), place, copy: objectOf(kind, 'a', metadata), failures: 0 },
+      edgeObjectOf(edge),
+      new AbortController().signal,
+    );
+  return { context, gates, copies, key: copyKeyOf(place), remove, unmark, deleted, patched, released };
 }
 
 const isContentRemains = (error: unknown) =>
@@ -393,4 +400,29 @@ test('what awaits a copy that does not come is held, though its copy went as it 
   context.held.release(context.held.token);
   await remove(0, 'absent');
   assert.equal(deleted.length, 1, 'until a person says that it may go');
+});
+
+test('of what awaits a copy it is asked anew whether that was withdrawn: a successor may have come', async () => {
+  const late = worldOf(servedConfigMaps, { mark: awaitsCopy });
+  assert.equal((await late.remove()).state, 'waiting');
+  assert.deepEqual([late.deleted, late.patched, late.released], [[], [], []], 'the copy is gone by now');
+  const stored = objectOf(servedConfigMaps, 'a', { deletionTimestamp, resourceVersion: '8' });
+  const still = worldOf(servedConfigMaps, { mark: awaitsCopy, stored });
+  await still.remove();
+  assert.equal(still.deleted.length, 1, 'the very copy is still to go, and nothing holds it any more');
+});
+
+test('with its mark what awaited a copy is told the revision of that copy, so that who is late sees it', async () => {
+  const { unmark, patched } = worldOf(servedConfigMaps, { mark: awaitsCopy });
+  const annotations = { [copyAnnotations.deletionPolicy]: null, [edgeAnnotations.copyRevision]: '9' };
+  await unmark({ resourceVersion: '9' });
+  assert.deepEqual(patched.pop(), { metadata: { uid: 'uid-a', resourceVersion: '12', annotations } });
+  await unmark({ resourceVersion: '9', annotations: { [syncAnnotations.syncedHash]: 'h' } });
+  assert.deepEqual(patched.pop(), {
+    metadata: {
+      uid: 'uid-a',
+      resourceVersion: '12',
+      annotations: { [copyAnnotations.deletionPolicy]: null },
+    },
+  });
 });

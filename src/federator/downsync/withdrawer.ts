@@ -1,5 +1,11 @@
 import { isCrd } from '#api/apiextensions/crd.ts';
-import { awaitsCopy, copyAnnotations, deletionHeldReason } from '#api/federation/copy-contract.ts';
+import {
+  awaitsCopy,
+  copyAnnotations,
+  deletionHeldReason,
+  edgeAnnotations,
+  syncAnnotations,
+} from '#api/federation/copy-contract.ts';
 import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CollectionRef, PropagationPolicy } from '#client/client.ts';
@@ -81,15 +87,18 @@ export class Withdrawer {
   }
 
   /**
-   * Whether what we have heard last of the copy holds, where the edge has come by a later state of it: another federator has the
-   * cell by now, and the copy that was withdrawn may have a successor.
+   * Whether what we have heard last of the copy holds, where the edge has come by a later state of it, or awaits one: another
+   * federator has the cell by now, and the copy that was withdrawn may have a successor.
    */
   async #isWithdrawnStill(
     { place, copy }: SyncItem,
     edge: EdgeObject,
     signal: AbortSignal,
   ): Promise<boolean> {
-    if (!isStale(copy?.metadata.resourceVersion ?? '', String(edge.copyRevision ?? 0))) return true;
+    const mayBeLate =
+      edge.deletionPolicy === awaitsCopy ||
+      isStale(copy?.metadata.resourceVersion ?? '', String(edge.copyRevision ?? 0));
+    if (!mayBeLate) return true;
     const now = await this.#context.workspace.read(place, signal);
     return now?.metadata.uid === copy?.metadata.uid && now?.metadata.deletionTimestamp !== undefined;
   }
@@ -152,7 +161,13 @@ export class Withdrawer {
 
   /** The copy that the edge object awaited has come. */
   unmark(kind: ServedKind, item: SyncItem, edge: EdgeObject, signal: AbortSignal): Promise<void> {
-    return this.#mark(kind, item, edge, null, signal);
+    const { annotations = {}, resourceVersion = '' } = item.copy?.metadata ?? {};
+    const marks: { [key: string]: string | null } = { [copyAnnotations.deletionPolicy]: null };
+    // It may have the former one's content, so that nothing of it is applied: who has heard of none but the former one, which is
+    // marked for deletion, is to see that there is a later one. The field is taken back by an apply, which a new copy gets anyway.
+    if (annotations[syncAnnotations.syncedHash] === undefined)
+      marks[edgeAnnotations.copyRevision] = resourceVersion;
+    return this.#mark(kind, item, edge, marks, signal);
   }
 
   async #letGo(
@@ -162,7 +177,8 @@ export class Withdrawer {
     mark: string,
     signal: AbortSignal,
   ): Promise<SyncOutcome> {
-    if (edge.deletionPolicy !== mark) await this.#mark(kind, item, edge, mark, signal);
+    if (edge.deletionPolicy !== mark)
+      await this.#mark(kind, item, edge, { [copyAnnotations.deletionPolicy]: mark }, signal);
     return this.release(item, signal);
   }
 
@@ -171,11 +187,10 @@ export class Withdrawer {
     kind: ServedKind,
     { place }: SyncItem,
     edge: EdgeObject,
-    mark: string | null,
+    annotations: { readonly [key: string]: string | null },
     signal: AbortSignal,
   ): Promise<void> {
     const { uid, resourceVersion } = edge.metadata;
-    const annotations = { [copyAnnotations.deletionPolicy]: mark };
     try {
       await this.#context.edgeClient.patch(
         edgeRefOf(kind, place),

@@ -1,4 +1,4 @@
-import { copyLabels } from '#api/federation/copy-contract.ts';
+import { awaitsCopy, copyLabels } from '#api/federation/copy-contract.ts';
 import { ApiError, isApiError } from '#apimachinery/api-error.ts';
 import type { Clock } from '#apimachinery/clock.ts';
 import type { JsonValue } from '#apimachinery/json.ts';
@@ -160,6 +160,17 @@ export class EdgeMirror {
     let count = 0;
     for (const { informer } of this.#kinds.values()) count += informer.size;
     return count;
+  }
+
+  /** Whether anything of this Cell stands there that awaits its next copy (decision 234). */
+  isAwaitingCopyOf(cellUid: string): boolean {
+    for (const { informer } of this.#kinds.values()) {
+      for (const object of informer.values()) {
+        const edge = object as EdgeObject;
+        if (edge.deletionPolicy === awaitsCopy && edge.cellUid === cellUid) return true;
+      }
+    }
+    return false;
   }
 
   /** Idempotent, and for good. */
