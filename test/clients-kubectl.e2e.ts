@@ -28,14 +28,14 @@ describe('kubectl', { skip, timeout: 1_800_000, concurrency: 2 }, () => {
   });
 
   /** A shell whose kubectl works in a workspace of its own. */
-  async function shellFor(program: string, name: string): Promise<Shell> {
+  async function shellFor(program: string, version: string, name: string): Promise<Shell> {
     return openShell({
       program,
       home: path.join(server.dataDirectory, '..', name),
       kubeconfig: await makeWorkspace(server, name),
       workingDirectory: path.join(folder, 'manifests'),
-      // Raw requests go to the path they name, below no workspace.
-      environment: { WORKSPACE: `/clusters/root:${name}` },
+      // Raw requests go to the path they name, below no workspace; from 1.34 on to that path of the kubeconfig's server.
+      environment: { WORKSPACE: appliesTo('1.34+', version) ? '' : `/clusters/root:${name}` },
     });
   }
 
@@ -43,7 +43,7 @@ describe('kubectl', { skip, timeout: 1_800_000, concurrency: 2 }, () => {
     for (const file of files) {
       const topic = path.basename(file, '.transcript');
       test(`${version}: ${topic}`, async () => {
-        const shell = await shellFor(program, `${topic}-${version.replaceAll('.', '-')}`);
+        const shell = await shellFor(program, version, `${topic}-${version.replaceAll('.', '-')}`);
         const source = path.join(folder, file);
         const parts = parseTranscript(await readFile(source, 'utf8'));
         const seen: Part[] = [];

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { accessSync, constants, readdirSync } from 'node:fs';
 import path from 'node:path';
 
@@ -41,11 +42,17 @@ export function kubectlPrograms(): { readonly version: string; readonly file: st
   }
   if (found.size === 0) {
     const plain = findProgram('kubectl');
-    if (plain !== undefined) found.set('installed', plain);
+    if (plain !== undefined) found.set(versionOf(plain), plain);
   }
   return [...found]
     .map(([version, file]) => ({ version, file }))
     .sort((a, b) => a.version.localeCompare(b.version));
+}
+
+/** The release that a kubectl says it is of (`1.36`); `installed` when it is of none. */
+function versionOf(kubectl: string): string {
+  const told = execFileSync(kubectl, ['version', '--client', '--output=json'], { encoding: 'utf8' });
+  return /"gitVersion": *"v(1\.\d+)\./.exec(told)?.[1] ?? 'installed';
 }
 
 /** For `test(name, {skip})`: false when the program is there, else why the test is skipped and how to get it. */

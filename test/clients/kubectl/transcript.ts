@@ -83,6 +83,8 @@ const replacements: readonly (readonly [RegExp, string])[] = [
   [/(authentication\.kcp\.io\/cluster-name +)\[\w+\]/g, '$1[<cluster>]'],
   [/\b10\.(?!96\.0\.1\b)\d{1,3}\.\d{1,3}\.\d{1,3}/g, '<ip>'],
   [/(<ip>|10\.96\.0\.1|CLUSTER-IP) {2,}/g, '$1  '],
+  // kubectl 1.34 names the namespace of what it deletes.
+  [/(?<= deleted) from \S+ namespace\b/g, ''],
   // Ages, and the padding that depends on how many digits they have.
   [/<invalid>/g, '0s'],
   [/(?<=^|[ (])(?:\d{1,3}(?:m\d+)?s|[2-9]m)(?=$| {2,}|\)| \()( *)/gm, '<age>$1'],
