@@ -8,8 +8,13 @@ import { named, plainSamples } from './samples.ts';
 const longPrefix = `${'q'.repeat(54)}-p0-and-more`;
 /** By one longer than a label's value may be. */
 const longName = 'n'.repeat(64);
+/** By one longer than any name may be. */
+const tooLongName = 'n'.repeat(254);
 
-/** Each kind's sample without a name, which the server is to make: tried, written, with a prefix that is cut, and with a name too long for a label. */
+/**
+ * Each kind's sample without a name, which the server is to make: tried, written, with a prefix that is cut; and with a name
+ * too long for a label, or for any name, also applied.
+ */
 export function generatedNames({ kinds }: Kinds): Case[] {
   return plainSamples().flatMap((sample, at) => {
     const kind = kinds.get(`${String(sample.object['apiVersion'])} ${String(sample.object['kind'])}`);
@@ -25,6 +30,12 @@ export function generatedNames({ kinds }: Kinds): Case[] {
       };
     };
     const dryRun = '?dryRun=All';
+    const apply = (name: string): Step => ({
+      path: `${path}/${name}${dryRun}&fieldManager=applier`,
+      method: 'PATCH',
+      contentType: 'application/apply-patch+yaml',
+      body: named(sample.object, name, namespace),
+    });
     return [
       {
         name: `generated name of ${sample.name}`,
@@ -35,6 +46,8 @@ export function generatedNames({ kinds }: Kinds): Case[] {
           make({ generateName: `p${at}-`, labels: { own: 'label' } }, dryRun),
           make({ name: longName }, dryRun),
           make({ name: longName, labels: { own: 'label' } }, dryRun),
+          make({ name: tooLongName }, dryRun),
+          ...[longName, tooLongName].map(apply),
           make({ generateName: longPrefix }, `${dryRun}&fieldValidation=Ignore`),
         ],
       },

@@ -75,7 +75,7 @@ export const knownOfKinds: readonly KnownDifference[] = [
     parts: true,
   },
   {
-    row: 'a new Job whose name or generated labels are not fit for labels',
+    row: 'a new Job without labels whose name is too long for one, with `labels: {}` in its template',
     explains: (_, { request, oracle, ours }) =>
       isOf(request.path, 'jobs') &&
       request.method === 'POST' &&

@@ -106,8 +106,12 @@ export class Registry {
     const namesRevision = isRevision(object.metadata.resourceVersion);
     const { metadata } = object;
     const isGenerated = metadata.name === undefined && metadata.generateName !== undefined;
-    // First: a Job's pods are labelled with it (Store.Create before rest.BeforeCreate).
-    if (isGenerated) metadata.name = generatedName(target, object);
+    if (isGenerated) {
+      // First: a Job's pods are labelled with it (Store.Create before rest.BeforeCreate).
+      metadata.name = generatedName(target, object);
+      // Kubernetes tries each name with a copy (createWithGenerateNameRetry), which shares no map with a template.
+      if (metadata.labels !== undefined) metadata.labels = { ...metadata.labels };
+    }
     prepareForCreate(object, target, this.#clock.now());
     dedupeOwnerReferences(object.metadata, options.warnings);
     if (carriesClusterAnnotation(target.workspace)) stripClusterAnnotation(object);

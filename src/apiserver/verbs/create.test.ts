@@ -232,6 +232,9 @@ test('create: what a kind makes of its name is made of the generated one (C2, C1
   const { name, labels } = made.object.metadata;
   const { template } = made.object['spec'] as { template: { metadata: { labels: JsonObject } } };
   assert.deepEqual([labels?.['job-name'], template.metadata.labels['job-name']], [name, name]);
+  const labelled = { metadata: { labels: { a: 'b' } } };
+  const ofTemplate = await harness.post(jobs, job({ generateName: 'j-' }, labelled));
+  assert.deepEqual(ofTemplate.object.metadata.labels, { a: 'b' }, 'what was written of them alone');
   const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { generateName: 'n-' } };
   const { metadata } = (await harness.post('/api/v1/namespaces', namespace)).object;
   assert.equal(metadata.labels?.['kubernetes.io/metadata.name'], metadata.name);
