@@ -1,4 +1,4 @@
-import { syncAnnotations } from '#api/federation/copy-contract.ts';
+import { deletionHeldReason, syncAnnotations } from '#api/federation/copy-contract.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CopyKey } from '../cell/copy-keys.ts';
 import type { EdgeObject } from '../edge/edge-object.ts';
@@ -10,7 +10,7 @@ import { type ApplyReason, decideDownsync, syncedFieldsOf } from './decide.ts';
 import { KnownEdge } from './known-edge.ts';
 import type { SyncContext } from './sync-context.ts';
 import { present, type SyncItem, type SyncOutcome } from './sync-item.ts';
-import { Withdrawer } from './withdrawer.ts';
+import { isHeldAlready, Withdrawer } from './withdrawer.ts';
 
 /** Longer than most deletions need to be answered. */
 const goingRecheckMs = 500;
@@ -142,7 +142,15 @@ export class Downsync {
   ): Promise<void> {
     if (copy === undefined) return;
     if (isGone) await this.#notes.gone({ key, place, copy }, error, signal);
-    else await this.#notes.failed({ key, place, copy }, error, signal);
+    else await this.#notes.failed({ key, place, copy }, this.#besideHeld(key, copy, error), signal);
+  }
+
+  /** That a deletion waits for a person is known from its copy alone to whoever takes the cell over: nothing is written over it. */
+  #besideHeld(key: CopyKey, copy: KubeObject, error: SyncError): SyncError {
+    const { held } = this.#context;
+    const isHeld = held.has(key) || (isHeldAlready(copy) && !held.isReleased(key));
+    if (!isHeld) return error;
+    return { reason: deletionHeldReason, message: `it is held; besides, ${error.reason}: ${error.message}` };
   }
 
   async #apply(

@@ -86,6 +86,7 @@ async function worldOf(
   answer: KubeObject = edgeObject(),
 ) {
   let requests = 0;
+  const notes: string[] = [];
   const scripted = new ScriptedClient();
   if (atEdge !== undefined) scripted.items = [atEdge];
   const answered = async () => {
@@ -96,7 +97,13 @@ async function worldOf(
     ...scripted.client,
     get: answered,
     apply: answered,
-    patch: answered,
+    patch: (_ref, patch) => {
+      const { metadata } = (patch.type === 'merge' ? patch.body : {}) as Partial<KubeObject>;
+      const note = metadata?.annotations?.[syncAnnotations.syncError];
+      const { reason, message } = typeof note === 'string' ? JSON.parse(note) : {};
+      if (reason !== undefined) notes.push(`${reason}: ${message}`);
+      return answered();
+    },
     delete: async () => {
       requests++;
       return {};
@@ -113,6 +120,8 @@ async function worldOf(
   return {
     downsync,
     tally,
+    context,
+    notes: () => notes,
     item: { key, place, copy, failures: 0 },
     requests: () => requests,
     stop: () => mirror.stop(),
@@ -176,6 +185,28 @@ for (const [name, copy, atEdge, isSettled] of cases) {
     }
   });
 }
+
+test('a failure is told beside what says that a deletion is held, not in its place', async () => {
+  const copy = copyOf({}, { deletionTimestamp: '2026-01-01T00:00:00Z' });
+  const { downsync, context, item, notes, stop } = await worldOf(copy, edgeObject());
+  const failure = { reason: 'InternalError', message: 'failed calling webhook' };
+  const { signal } = new AbortController();
+  try {
+    context.held.hold(key, 'the budget is spent');
+    await downsync.report(item, failure, false, signal);
+    assert.match(notes().pop() ?? '', /^DeletionHeld: .*InternalError: failed calling webhook$/);
+    context.held.forget(key);
+    await downsync.report(item, failure, false, signal);
+    assert.equal(notes().pop(), 'InternalError: failed calling webhook');
+    // By the one who held it before.
+    const annotations = { [syncAnnotations.syncError]: '{"reason":"DeletionHeld","message":"it is"}' };
+    const noted = copyOf(annotations, { deletionTimestamp: '2026-01-01T00:00:00Z' });
+    await downsync.report({ ...item, copy: noted }, failure, false, signal);
+    assert.match(notes().pop() ?? '', /^DeletionHeld: /);
+  } finally {
+    await stop();
+  }
+});
 
 test('what was found at the edge by a look, and its watch does not know of, is looked at again', async () => {
   const form = applyForm(copyOf(), { ...kind, autoscaled: false, cellUid });

@@ -80,6 +80,7 @@ function worldOf(
     noted,
     wantedAgain,
     mark,
+    refusesMarks = false,
     more = {},
     name = 'a',
     applied,
@@ -100,6 +101,7 @@ function worldOf(
     readonly wantedAgain?: string;
     /** What the edge object says of its deletion. */
     readonly mark?: string;
+    readonly refusesMarks?: boolean;
     readonly more?: Partial<SyncContext>;
     readonly name?: string;
     /** The copy's revision that the edge was written from last. */
@@ -136,6 +138,7 @@ function worldOf(
       return {};
     },
     patch: async (_ref, patch: Patch) => {
+      if (refusesMarks) throw new ApiError('InternalError', 'failed calling webhook');
       if (patch.type === 'merge') patched.push(patch.body as JsonObject);
       return objectOf(kind, 'a');
     },
@@ -383,6 +386,18 @@ test('what is held and wanted again stays at the edge as it is, says so there, a
   assert.deepEqual(patched, [{ metadata: { uid: 'uid-a', resourceVersion: '12', annotations } }]);
   assert.deepEqual(released, [{ metadata: { resourceVersion: '7', uid: 'uid-a', finalizers: [] } }]);
   assert.equal(context.held.size, 0);
+});
+
+test('what is wanted again at an edge that refuses the mark stays held', async () => {
+  const world = worldOf(servedConfigMaps, {
+    noted: 'DeletionHeld',
+    wantedAgain: 'made-anew',
+    refusesMarks: true,
+  });
+  await assert.rejects(world.remove(), /failed calling webhook/);
+  assert.equal(world.context.held.has(world.key), true);
+  assert.deepEqual(world.deleted, []);
+  assert.ok(!JSON.stringify(world.released).includes('finalizers'), 'its copy does not go');
 });
 
 test('what nobody holds goes, whatever is wanted of it', async () => {

@@ -65,10 +65,11 @@ export class Withdrawer {
       ? undefined
       : await this.#reasonToHold(kind, item, edge, evidence, signal);
     if (why !== undefined) {
-      if (item.copy?.metadata.annotations?.[copyAnnotations.wantedAgain] !== undefined)
-        return this.#letGo(kind, item, edge, awaitsCopy, signal);
-      await this.#hold(item, why, signal);
-      return waiting;
+      const isWantedAgain = item.copy?.metadata.annotations?.[copyAnnotations.wantedAgain] !== undefined;
+      // Should the edge refuse its mark, it is held as it was.
+      if (isWantedAgain && isHeldAlready(item.copy)) held.hold(key, why);
+      else await this.#hold(item, why, signal);
+      return isWantedAgain ? this.#letGo(kind, item, edge, awaitsCopy, signal) : waiting;
     }
     tally.markPending(key);
     if (!isContainer(kind)) return this.#delete(kind, item, edge, evidence, signal);
@@ -326,6 +327,7 @@ function isNamespace({ group, resource }: ServedKind): boolean {
   return group === '' && resource === 'namespaces';
 }
 
-function isHeldAlready(copy: KubeObject | undefined): boolean {
-  return copy !== undefined && syncErrorOf(copy).reason === deletionHeldReason;
+/** Whether a copy that is to go says that its deletion waits for a person, whoever has held it. */
+export function isHeldAlready(copy: KubeObject | undefined): boolean {
+  return copy?.metadata.deletionTimestamp !== undefined && syncErrorOf(copy).reason === deletionHeldReason;
 }
