@@ -364,3 +364,59 @@ test('what was kept without an answer is read before it is kept again', async ()
   });
   assert.equal(lost > 0, true);
 });
+
+test('cells are not taken back to what was kept before the policy had no rollout for a while', async () => {
+  await using w = await world();
+  const { controlPlane, project } = w;
+  await using _ams = edge(w.ams);
+  await using _fra = edge(w.fra);
+  const rollout = { waves: [{ name: 'canary', clusterAffinity: { clusterNames: ['ams'] } }] };
+  const staged = policy('web', {
+    resourceSelectors: [{ apiVersion: 'apps/v1', kind: 'Deployment' }],
+    rollout,
+  });
+  const web = { cluster: project, gvr, namespace: 'default', name: 'web' };
+  const policyRef = {
+    cluster: project,
+    gvr: gvrOf(policies, 'propagationpolicies'),
+    namespace: 'default',
+    name: 'web',
+  };
+  const isComplete = () =>
+    bindingWhere(
+      controlPlane,
+      project,
+      'web',
+      ({ status }) => status?.rollout?.phase === 'Complete' && status.rollout.cells === 2,
+    );
+  const imageIn = (image: string) =>
+    Promise.all(
+      [w.ams, w.fra].map((cell) =>
+        cell.copy('apps/v1', 'deployments', 'web', (one) => imageOf(one) === `registry.example.com/${image}`),
+      ),
+    );
+  const change = (image: string) =>
+    controlPlane.admin.patch(web, { type: 'merge', body: withImage(`registry.example.com/${image}`) });
+  await using _scheduler = await startScheduler(controlPlane);
+  await controlPlane.create(project, 'propagationpolicies', staged);
+  await controlPlane.create(project, 'deployments', deployment('web', 2));
+  await isComplete();
+  await using inFra = await imagesIn(w, 'fra');
+
+  const edit = (body: JsonObject) => controlPlane.admin.patch(policyRef, { type: 'merge', body });
+  await edit({ spec: { rollout: null } });
+  await change('app:2');
+  await imageIn('app:2');
+  inFra.images.clear();
+  await edit({ spec: { rollout } });
+  await isComplete();
+
+  await controlPlane.admin.delete(policyRef);
+  for (const cell of [w.ams, w.fra]) await cell.drained('apps/v1', 'deployments');
+  await change('app:3');
+  await controlPlane.create(project, 'propagationpolicies', staged);
+  await imageIn('app:3');
+  await isComplete();
+  await until('all of it is told', () => inFra.images.has('registry.example.com/app:3'));
+  assert.ok(!inFra.images.has('registry.example.com/app:1'));
+});

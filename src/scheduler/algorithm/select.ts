@@ -88,7 +88,8 @@ function narrow(
   const targets = [spread.minCells, demand.needed, ...finer.map(({ minGroups }) => minGroups)];
   const { name, minGroups, maxGroups } = dimension;
   if (groups.length < minGroups) {
-    const message = `${groups.length} groups by ${name} fit, the spread constraint asks for at least ${minGroups}`;
+    const fit = groups.length === 1 ? `1 group by ${name} fits` : `${groups.length} groups by ${name} fit`;
+    const message = `${fit}, the spread constraint asks for at least ${minGroups}`;
     return { ok: false, message };
   }
   const most = Math.min(
@@ -201,7 +202,8 @@ function pickCells(
 ): Selection {
   const { minCells, maxCells } = spread;
   if (candidates.length < minCells) {
-    const message = `${candidates.length} cells fit, the spread constraint asks for at least ${minCells}`;
+    const fit = candidates.length === 1 ? '1 cell fits' : `${candidates.length} cells fit`;
+    const message = `${fit}, the spread constraint asks for at least ${minCells}`;
     return { ok: false, message };
   }
   const skewed = divided ? [] : dimensions.filter(isSkewed);

@@ -146,7 +146,7 @@ const refused: [string, string, SpreadConstraint[], string][] = [
     'too few regions',
     'a/r1 b/r1',
     [by('region', 2)],
-    '1 groups by region fit, the spread constraint asks for at least 2',
+    '1 group by region fits, the spread constraint asks for at least 2',
   ],
   [
     'too few cells in as many regions as may be used',

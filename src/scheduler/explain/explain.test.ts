@@ -451,3 +451,19 @@ test('cells of an overflow tier are told by its name, or its number', () => {
     ],
   );
 });
+
+test('a cell in which the object failed is told with when it may come back', () => {
+  const avoid = [
+    { cluster: 'x', until: '2026-01-01T00:10:00Z' },
+    { cluster: 'y', until: '2026-01-01T00:00:00Z' },
+  ];
+  const { cells } = explain({
+    ...input,
+    nowMs: Date.parse('2026-01-01T00:05:00Z'),
+    binding: { ...binding, status: { ...binding.status, failover: { avoid } } },
+  });
+  const messages = new Map(cells.map(({ cell: name, message }) => [name, message]));
+  const told = 'it failed there, and does not come back before 2026-01-01T00:10:00Z';
+  assert.ok(messages.get('x')?.endsWith(told));
+  assert.doesNotMatch(messages.get('y') ?? '', /failed there/);
+});

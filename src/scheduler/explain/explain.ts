@@ -144,6 +144,7 @@ export function explain(input: ExplainInput): Explanation {
         isChosen ? (found?.tierText(cell) ?? '') : '',
         isChosen ? chosenMessage(sync, message, failure) : (reason?.text ?? message),
         isChosen || reason?.code === 'CellNotReady' ? readinessOf(byName.get(cell)) : '',
+        isChosen ? '' : avoidedText(binding, cell, input.nowMs),
         !isChosen && sync === 'Leaving' && reason !== undefined ? message : '',
         found?.ruledOut(cell) ?? '',
         ...estimatorFailure(input.template?.estimates?.get(cell)),
@@ -182,6 +183,14 @@ function readinessOf(cell: Cell | undefined): string {
   const { reason = 'Unknown', message = '', lastTransitionTime } = ready;
   const since = lastTransitionTime === undefined ? '' : ` since ${lastTransitionTime}`;
   return `the cell is not Ready${since}: ${reason}${message === '' ? '' : `: ${message}`}`;
+}
+
+/** Until when the object is kept from a cell in which it failed, whatever else keeps it away. */
+function avoidedText({ status }: ResourceBinding, cell: string, nowMs: number): string {
+  const avoided = status?.failover?.avoid?.find(({ cluster }) => cluster === cell);
+  return avoided === undefined || Date.parse(avoided.until) <= nowMs
+    ? ''
+    : `it failed there, and does not come back before ${avoided.until}`;
 }
 
 function estimatorFailure(told: number | string | undefined): string[] {

@@ -192,3 +192,18 @@ test('a wave that was to be approved and is no more holds nothing up', () => {
   run.step(20, 'a b c d', { rollout: one });
   assert.equal(run.status?.phase, 'Complete');
 });
+
+test('a wave that has begun is found where the edited policy has it, and another in its place begins', () => {
+  const run = new Run();
+  run.step(0, '');
+  const [canary, few] = rollout.waves as [Rollout['waves'][number], Rollout['waves'][number]];
+  const smoke = { name: 'smoke', clusterAffinity: { clusterNames: ['d'] } };
+  const before = { ...rollout, waves: [smoke, canary, few] };
+  assert.equal(run.step(10, 'd', { rollout: before }), 'Progressing 1, behind: b c until 300');
+  assert.equal(run.status?.waveName, 'canary');
+
+  const instead = { ...rollout, waves: [smoke, few] };
+  assert.equal(run.step(20, 'a', { rollout: instead }), 'Progressing 1, behind: a c until 320');
+  assert.equal(run.status?.waveName, 'few');
+  assert.equal(run.status?.waves, 3);
+});

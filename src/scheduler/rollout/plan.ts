@@ -63,7 +63,7 @@ export function planRollout(input: RolloutInput): RolloutPlan {
     ? { ...before }
     : { phase: 'Progressing', stable: kept, target: revision, wave: -1, waves: waves.length, since: now };
   if (status.phase === 'RolledBack') return stay(status, all, new Set(), undefined);
-  status.waves = waves.length;
+  status = amongWaves({ ...status, waves: waves.length }, waves, now);
   // What is known of cells that the change has not reached speaks of what was before.
   const reached = cellsUpTo(waves, status.wave);
   const healthy = new Set([...input.healthy].filter((cell) => reached.has(cell)));
@@ -211,6 +211,16 @@ function wavesOf({ waves }: Rollout, cells: readonly CellInfo[]): Wave[] {
   });
   if (left.size > 0) list.push({ name: lastWave, approval: false, cells: new Set(left.keys()) });
   return list;
+}
+
+/** The wave that has begun, wherever the policy has it since; another one that stands in its place has the whole time. */
+function amongWaves(status: RolloutStatus, waves: readonly Wave[], now: string): RolloutStatus {
+  if (status.wave < 0 || status.waveName === undefined) return status;
+  const found = waves.findIndex(({ name }) => name === status.waveName);
+  if (found >= 0) return { ...status, wave: found };
+  const wave = Math.min(status.wave, waves.length - 1);
+  const { name = '', cells = new Set<string>() } = waves[wave] ?? {};
+  return { ...status, phase: 'Progressing', wave, waveName: name, waveCells: cells.size, since: now };
 }
 
 function cellsUpTo(waves: readonly Wave[], wave: number): Set<string> {

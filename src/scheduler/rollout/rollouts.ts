@@ -75,6 +75,7 @@ export class Rollouts {
     const revision = revisionOf(input);
     const stored = await this.#read(parts, signal);
     const kept = stored?.spec.revision;
+    const former = present?.status?.rollout;
     const cells: CellInfo[] = snapshot.cells.filter(({ name }) => targets.has(name));
     const before = new Set(
       [...(present?.spec.clusters ?? []), ...(present?.spec.requiredBy ?? []).flatMap(clustersOf)].map(
@@ -84,8 +85,8 @@ export class Rollouts {
     const plan = planRollout({
       rollout,
       revision,
-      kept: stored === undefined || !isOf(stored, object) ? undefined : kept,
-      status: present?.status?.rollout,
+      kept: stored !== undefined && isOf(stored, object) && isInCells(stored, former) ? kept : undefined,
+      status: former,
       cells,
       leaving,
       joined: new Set([...targets].filter((cell) => !before.has(cell) && !leaving.has(cell))),
@@ -102,12 +103,10 @@ export class Rollouts {
     )
       await this.#write(parts, object, input, revision, stored, signal);
     const { behind } = plan;
-    const former = stored === undefined || behind.size === 0 ? undefined : formerInput(input, stored);
+    const held = stored === undefined || behind.size === 0 ? undefined : formerInput(input, stored);
     return {
       input:
-        former === undefined
-          ? input
-          : { ...input, variant: (cell) => (behind.has(cell) ? former : undefined) },
+        held === undefined ? input : { ...input, variant: (cell) => (behind.has(cell) ? held : undefined) },
       status: plan.status,
       recheckAtMs: plan.recheckAtMs,
       watch:
@@ -185,6 +184,14 @@ function cacheKeyOf(parts: KeyParts): string {
 /** An object of the same name that was made anew has no past. */
 function isOf({ metadata }: TemplateRevision, object: KubeObject): boolean {
   return metadata.ownerReferences?.[0]?.uid === object.metadata.uid;
+}
+
+/**
+ * Whether it is what cells had last. While its policy had no rollout, or it was nowhere, the object changed and nothing was kept of
+ * that. A revision that was kept at the end of a rollout of which the binding does not tell yet is its target.
+ */
+function isInCells({ spec: { revision } }: TemplateRevision, status: RolloutStatus | undefined): boolean {
+  return status?.stable === revision || status?.target === revision;
 }
 
 /** Short enough to be typed; equal for equal content, however many replicas it has. */
