@@ -375,7 +375,8 @@ function placeOf(cellId: string, { place }: RenderedCopy): string {
 export function summary(messages: readonly string[]): string | undefined {
   const [first] = messages;
   if (first === undefined) return undefined;
-  return messages.length === 1 ? first : `${first} (and ${messages.length - 1} more cells)`;
+  if (messages.length === 1) return first;
+  return `${first} (and ${messages.length === 2 ? '1 more cell' : `${messages.length - 1} more cells`})`;
 }
 
 /** The API group that a CustomResourceDefinition defines. */

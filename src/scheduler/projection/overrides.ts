@@ -31,6 +31,8 @@ export type OverrideChain = readonly {
   readonly rule: OverrideRule;
   readonly matches: CellPredicate;
   readonly overriders: Overriders;
+  /** The policy that it is of, in words; undefined where only the rule was kept. */
+  readonly from: string | undefined;
 }[];
 
 /**
@@ -54,7 +56,12 @@ export function overrideChain(sources: Iterable<OverrideSource>, object: Selecta
       a.match - b.match ||
       (a.source.name < b.source.name ? -1 : a.source.name > b.source.name ? 1 : 0),
   );
-  return matching.flatMap(({ source }) => overridesOfRules(rulesOf(source.spec)));
+  return matching.flatMap(({ source }) => overridesOfRules(rulesOf(source.spec), sourceText(source)));
+}
+
+function sourceText({ name, namespace, inheritedFrom }: OverrideSource): string {
+  const above = inheritedFrom === undefined ? '' : ' above the project';
+  return `${namespace === undefined ? 'ClusterOverridePolicy' : 'OverridePolicy'} ${name}${above}`;
 }
 
 /** All rules of a policy, those of the older form last. */
@@ -68,11 +75,12 @@ export function rulesOf({
 }
 
 /** Rules made ready to be applied. */
-export function overridesOfRules(rules: readonly OverrideRule[]): OverrideChain {
+export function overridesOfRules(rules: readonly OverrideRule[], from?: string): OverrideChain {
   return rules.map((rule) => ({
     rule,
     matches: compileAffinity(rule.targetCluster),
     overriders: rule.overriders,
+    from,
   }));
 }
 
@@ -99,8 +107,9 @@ export function applyOverrides(
   if (!isConcerned) return errors;
   const { apiVersion, kind, metadata } = object;
   const { name, namespace } = metadata;
-  for (const { matches, overriders } of chain) {
+  for (const { matches, overriders, from } of chain) {
     if (!matches(cell)) continue;
+    const toldBefore = errors.length;
     const podPath = podSpecPaths[resourceKey(resource.group, resource.resource)];
     const pod = podPath === undefined ? undefined : readPointer(object, `/${podPath.replaceAll('.', '/')}`);
     for (const overrider of overriders.imageOverrider ?? []) overrideImages(object, pod, overrider, errors);
@@ -114,6 +123,8 @@ export function applyOverrides(
       const error = patchAt(object, path, operator, value);
       if (error !== undefined) errors.push(error);
     }
+    for (let i = toldBefore; from !== undefined && i < errors.length; i++)
+      errors[i] = `${from}: ${errors[i]}`;
   }
   // Whatever a patch did, the copy stays the copy of this object.
   object.apiVersion = apiVersion;

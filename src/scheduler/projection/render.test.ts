@@ -182,7 +182,7 @@ test('replicas: a cell’s share, and a Job’s completions in proportion', () =
 const overridden = (overriders: Overriders, base = deployment('web', 1)): Rendering =>
   render(base, {
     resource: 'deployments',
-    overrides: [{ rule: { overriders }, matches: () => true, overriders }],
+    overrides: overridesOfRules([{ overriders }]),
   });
 
 test('overrides apply in their order, and cannot take a copy’s identity', () => {
