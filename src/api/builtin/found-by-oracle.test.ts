@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FieldError } from '#apimachinery/field-error.ts';
 import { parseApiVersion } from '#apimachinery/gvk.ts';
-import type { JsonObject } from '#apimachinery/json.ts';
+import { cloneJson, type JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { builtinDefinitions } from './definitions.ts';
 import { variant, vectors } from './testing/vectors.ts';
@@ -79,4 +79,18 @@ test('amounts in the status of a pod are rounded as those in its spec (C11)', ()
   const told = JSON.stringify(pod['status']);
   assert.equal(told.match(/"cpu":"1m"/g)?.length, 12);
   assert.doesNotMatch(told, /100u|0\.0001/);
+});
+
+// ValidateEndpoints and ValidateEndpointSlice: older releases took what is refused now.
+test('endpoints that stay as they were are not looked at again (C11)', () => {
+  const rows = [
+    { kind: 'Endpoints', fields: { subsets: [{}] } },
+    { kind: 'EndpointSlice', fields: { addressType: 'IPv4', endpoints: [{ addresses: ['x'] }] } },
+  ];
+  for (const { kind, fields } of rows) {
+    const { strategy } = builtinDefinitions().find((one) => one.kind === kind)!;
+    const object: KubeObject = { apiVersion: '', kind, metadata: { name: 'x' }, ...fields };
+    assert.notEqual(strategy.validate?.(object).length, 0, `${kind}: refused when it is made`);
+    assert.deepEqual(strategy.validateUpdate?.(object, cloneJson(object) as KubeObject, ''), [], kind);
+  }
 });

@@ -7,7 +7,7 @@ import {
   required,
   tooMany,
 } from '#apimachinery/field-error.ts';
-import type { JsonObject } from '#apimachinery/json.ts';
+import { equalJson, type JsonObject } from '#apimachinery/json.ts';
 import {
   dns1123Label,
   dns1123Subdomain,
@@ -365,11 +365,27 @@ const portsMax = 20_000;
 const topologyMax = 16;
 const hintsMax = 8;
 
-function checkEndpointSlice(errors: Errors, slice: KubeObject): void {
+function checkEndpointSlice(errors: Errors, slice: KubeObject, old: KubeObject | undefined): void {
   const type = textAt(slice, 'addressType');
   checkChoice(errors, 'addressType', type, ['FQDN', 'IPv4', 'IPv6']);
-  const ports = objectsAt(slice, 'ports');
-  if (ports.length > portsMax) errors.push(tooMany('ports', ports.length, portsMax));
+  checkSlicePorts(errors, objectsAt(slice, 'ports'));
+  // Those that stay as they were are not looked at: older releases took others (ValidateEndpointSlice).
+  if (old !== undefined && equalJson(old['endpoints'] ?? [], slice['endpoints'] ?? [])) return;
+  const endpoints = objectsAt(slice, 'endpoints');
+  if (endpoints.length > endpointsMax) {
+    errors.push(tooMany('endpoints', endpoints.length, endpointsMax));
+    return;
+  }
+  endpoints.forEach((endpoint, i) => {
+    checkEndpoint(errors, `endpoints[${i}]`, endpoint, type);
+  });
+}
+
+function checkSlicePorts(errors: Errors, ports: readonly JsonObject[]): void {
+  if (ports.length > portsMax) {
+    errors.push(tooMany('ports', ports.length, portsMax));
+    return;
+  }
   const names = new Set<string>();
   ports.forEach((port, i) => {
     const at = `ports[${i}]`;
@@ -381,11 +397,6 @@ function checkEndpointSlice(errors: Errors, slice: KubeObject): void {
     checkOptionalChoice(errors, `${at}.protocol`, valueAt(port, 'protocol') ?? '', protocols);
     const appProtocol = valueAt(port, 'appProtocol');
     if (typeof appProtocol === 'string') checkName(errors, `${at}.appProtocol`, appProtocol, labelKey);
-  });
-  const endpoints = objectsAt(slice, 'endpoints');
-  if (endpoints.length > endpointsMax) errors.push(tooMany('endpoints', endpoints.length, endpointsMax));
-  endpoints.forEach((endpoint, i) => {
-    checkEndpoint(errors, `endpoints[${i}]`, endpoint, type);
   });
 }
 
@@ -410,7 +421,10 @@ function checkEndpoint(errors: Errors, at: string, endpoint: JsonObject, type: s
   for (const field of ['forZones', 'forNodes']) {
     const hints = objectsAt(endpoint, 'hints', field);
     const path = `${at}.hints.${field}`;
-    if (hints.length > hintsMax) errors.push(tooMany(path, hints.length, hintsMax));
+    if (hints.length > hintsMax) {
+      errors.push(tooMany(path, hints.length, hintsMax));
+      return;
+    }
     const seen = new Set<string>();
     hints.forEach((hint, i) => {
       const name = textAt(hint, 'name');
@@ -439,7 +453,9 @@ function checkSliceAddress(errors: Errors, path: string, i: number, address: str
   }
 }
 
-function checkEndpoints(errors: Errors, endpoints: KubeObject): void {
+function checkEndpoints(errors: Errors, endpoints: KubeObject, old: KubeObject | undefined): void {
+  // As with slices (ValidateEndpoints).
+  if (old !== undefined && equalJson(old['subsets'] ?? [], endpoints['subsets'] ?? [])) return;
   objectsAt(endpoints, 'subsets').forEach((subset, i) => {
     const at = `subsets[${i}]`;
     let count = 0;
