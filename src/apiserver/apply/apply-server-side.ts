@@ -105,8 +105,9 @@ export function joinFaults(faults: readonly string[]): string {
 
 function describe(applied: JsonObject): string {
   const metadata = isJsonObject(applied['metadata']) ? applied['metadata'] : {};
+  const textOf = (field: string) => (typeof metadata[field] === 'string' ? metadata[field] : '');
   const kind = printKind(jsonText(applied['apiVersion']), jsonText(applied['kind']));
-  return `${jsonText(metadata['namespace'])}/${jsonText(metadata['name'])}; ${kind}`;
+  return `${textOf('namespace')}/${textOf('name')}; ${kind}`;
 }
 
 /** `apps/v1, Kind=Deployment`; the core group has an empty first part. */

@@ -56,6 +56,34 @@ test('apply: creates, merges, conflicts, forces, removes (P3, P5)', async () => 
   );
 });
 
+// As a kube-apiserver 1.36 answers: names are looked at once the configuration is merged.
+test('apply: what is there has its name, which a configuration may leave out, and not say null of (P3)', async () => {
+  await using harness = await openHarness();
+  const widgets = `${widgetsPath}/w?fieldManager=m`;
+  const made = { apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'w' }, spec: { size: 1 } };
+  await harness.patch(widgets, 'apply', made);
+  for (const metadata of [
+    undefined,
+    null,
+    {},
+    { namespace: null },
+    { name: 'w', namespace: null, uid: null },
+  ]) {
+    const { metadata: _, ...rest } = made;
+    const configuration = metadata === undefined ? rest : { ...rest, metadata };
+    const { object } = await harness.patch(widgets, 'apply', configuration);
+    assert.equal(object.metadata.name, 'w', JSON.stringify(metadata));
+  }
+  await assert.rejects(
+    harness.patch(widgets, 'apply', { ...made, metadata: { name: null } }),
+    apiError('BadRequest', /\(w based on URL\) was undeterminable: name must be provided/),
+  );
+  await assert.rejects(
+    harness.patch(widgets, 'apply', { ...made, metadata: { name: 'w', resourceVersion: null } }),
+    apiError('Invalid', /metadata\.resourceVersion: Invalid value: 0: must be specified for an update/),
+  );
+});
+
 test('apply: what is null is not said, but in a map (P3, P6)', async () => {
   await using harness = await openHarness();
   const apply = (metadata: JsonObject) =>

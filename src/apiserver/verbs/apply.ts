@@ -30,7 +30,7 @@ export async function applyObject(
   const target = targetOf(context);
   const parameters = parseWriteParameters(context.info.query, 'PatchOptions', true);
   const { value: applied, duplicates } = decodeConfiguration(request.body);
-  const named = nameConfiguration(applied, context);
+  if (!context.served.definition.namespaced) dropNamespace(applied);
   const onlyWhenAbsent = context.info.query.get('ifAbsent') === 'true';
   const tracking = trackingOf(context, parameters, environment.clock.now(), environment.registry.conversions);
   const { schema } = context.served.version;
@@ -65,6 +65,8 @@ export async function applyObject(
         }),
       );
       const merged = merging instanceof Promise ? await merging : merging;
+      // Once the configuration is merged (apiserver `patcher.applyPatch`): whether it fits the schema is told before.
+      const named = namedBy(applied, live);
       checkName(named, context);
       checkPrecondition(named, live, context);
       const { managedFields } = merged.object.metadata;
@@ -82,7 +84,9 @@ export async function applyObject(
         checkNew(proposed, context.namespace);
         return proposed;
       }
-      proposed.metadata.resourceVersion = live.metadata.resourceVersion!;
+      // Null of it is an update of whatever is there, which not every kind takes (C3).
+      if (saysNoRevision(applied)) delete proposed.metadata.resourceVersion;
+      else proposed.metadata.resourceVersion = live.metadata.resourceVersion!;
       return merge === undefined ? proposed : merge(proposed, live);
     },
   );
@@ -101,20 +105,21 @@ export function decodeConfiguration(body: RequestBody | undefined): {
   return { value, duplicates: decoded.duplicateFields() };
 }
 
-/**
- * The configuration's metadata names the object of the URL, or nothing. What they name is checked once the configuration is
- * merged (apiserver `patcher.applyPatch`): whether it fits the schema is told before.
- */
-function nameConfiguration(applied: JsonObject, context: ResourceContext): KubeObject {
-  const metadata = applied['metadata'];
-  if (!isJsonObject(metadata)) throw badRequest('metadata of the apply configuration must be an object');
-  metadata['name'] ??= context.name;
-  const { creationTimestamp: _, ...given } = metadata;
-  // What is no text is told with the rest of what does not fit.
-  if (!context.served.definition.namespaced && typeof metadata['namespace'] === 'string') {
-    delete metadata['namespace'];
-  }
-  return { apiVersion: '', kind: '', metadata: given as KubeObject['metadata'] };
+function saysNoRevision({ metadata }: JsonObject): boolean {
+  return isJsonObject(metadata) && metadata['resourceVersion'] === null;
+}
+
+/** What is no text is told with the rest of what does not fit. */
+function dropNamespace({ metadata }: JsonObject): void {
+  if (isJsonObject(metadata) && typeof metadata['namespace'] === 'string') delete metadata['namespace'];
+}
+
+/** Which object the merged configuration is of: what it does not name is as it was, what it says null of is not there. */
+function namedBy(applied: JsonObject, live: KubeObject | undefined): KubeObject {
+  const given = isJsonObject(applied['metadata']) ? applied['metadata'] : {};
+  const metadata: JsonObject = { name: live?.metadata.name ?? null, ...given };
+  for (const field in metadata) if (metadata[field] === null) delete metadata[field];
+  return { apiVersion: '', kind: '', metadata: metadata as KubeObject['metadata'] };
 }
 
 /**

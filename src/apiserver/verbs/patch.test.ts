@@ -151,6 +151,42 @@ test('patches: refusals (P1, N1, P3)', async () => {
       /\(w based on URL\) was undeterminable: name must be provided/,
       400,
     ],
+    [
+      'apply that makes an object without a name',
+      `${widgetsPath}/none?fieldManager=m`,
+      'application/apply-patch+yaml',
+      { ...widget('w'), metadata: {} },
+      'BadRequest',
+      /\(none based on URL\) was undeterminable: name must be provided/,
+      400,
+    ],
+    [
+      'apply without a name in another namespace',
+      `${widgetsPath}/none?fieldManager=m`,
+      'application/apply-patch+yaml',
+      { ...widget('w'), metadata: { namespace: 'other' } },
+      'BadRequest',
+      /^the namespace of the provided object does not match the namespace sent on the request$/,
+      400,
+    ],
+    [
+      'apply of metadata that are none',
+      `${url}?fieldManager=m`,
+      'application/apply-patch+yaml',
+      { ...widget('w'), metadata: [] },
+      '',
+      /^failed to create typed patch object \(\/; [^)]*\): \.metadata: expected map, got &\{\[\]\}$/,
+      500,
+    ],
+    [
+      'apply of a name that is none',
+      `${url}?fieldManager=m`,
+      'application/apply-patch+yaml',
+      { ...widget('w'), metadata: { name: 5 } },
+      '',
+      /^failed to create typed patch object \(\/; [^)]*\): \.metadata\.name: expected string, got &value/,
+      500,
+    ],
   ];
   for (const [why, target, contentType, body, reason, message, code] of rows) {
     await assert.rejects(

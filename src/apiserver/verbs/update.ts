@@ -74,6 +74,8 @@ function checkUidOfAbsent({ metadata: { uid } }: KubeObject, { served, name }: R
 
 /** C3: a body says which object it is. */
 export function checkName(object: KubeObject, context: ResourceContext): void {
+  if (!context.served.definition.namespaced) delete object.metadata.namespace;
+  else if (isElsewhere(object, context)) throw otherNamespace();
   const { name } = object.metadata;
   if (name === undefined || name === '') {
     throw badRequest(
@@ -83,8 +85,6 @@ export function checkName(object: KubeObject, context: ResourceContext): void {
   if (name !== context.name) {
     throw badRequest(`the name of the object (${name}) does not match the name on the URL (${context.name})`);
   }
-  if (!context.served.definition.namespaced) delete object.metadata.namespace;
-  else if (isElsewhere(object, context)) throw otherNamespace();
 }
 
 function isElsewhere({ metadata: { namespace } }: KubeObject, context: ResourceContext): boolean {
