@@ -6,6 +6,9 @@ import { isCause, isMessage, messageIn } from './known-messages.ts';
 const isApply = ({ contentType }: RawRequest) => contentType === 'application/apply-patch+yaml';
 const isStrategic = ({ contentType }: RawRequest) => contentType === 'application/strategic-merge-patch+json';
 
+/** The only status that may be created with (its StatusREST passes forceAllowCreate on). */
+const isPolicyStatus = ({ path }: RawRequest) => /\/validatingadmissionpolicies\/[^/]+\/status/.test(path);
+
 /** Of configurations that are applied, and of strategic merge patches, which Go converts without a decoder. */
 export const knownOfApplied: readonly KnownDifference[] = [
   {
@@ -46,8 +49,13 @@ export const knownOfApplied: readonly KnownDifference[] = [
       isApply(request) &&
       ours.status === 404 &&
       (/failed to create typed patch object/.test(messageIn(oracle.body)) ||
-        // The only status that may be created with (its StatusREST passes forceAllowCreate on).
-        (oracle.status === 422 && /\/validatingadmissionpolicies\/[^/]+\/status/.test(request.path))),
+        (oracle.status === 422 && isPolicyStatus(request))),
+  },
+  {
+    row: 'an apply to a subresource of what is not there, of what does not fit the schema',
+    parts: true,
+    explains: (_, { request, oracle, ours }) =>
+      isApply(request) && ours.status === 404 && oracle.status === 201 && isPolicyStatus(request),
   },
   {
     row: "managers of an object that does not fit the schema by which it is compared: the one of a CRD's other version (conversion `None`), a set of what is no scalar, an element without the keys of its list",

@@ -17,9 +17,10 @@ const isReplicas: IsLeftOut = (at, _, owned) =>
 /** In which version of a custom kind a request is. */
 const versionOf = (path: string) => path.split(`/${customGroup}/`)[1]?.split('/')[0];
 
-/** Whether somebody owns status in another version than the request's. */
+/** Whether a request is of a custom kind, be it one whose definition is changed, and somebody owns its status in another version. */
 function ownsStatusElsewhere({ request, ours }: Exchange): boolean {
-  const version = `${customGroup}/${versionOf(request.path)}`;
+  const version = /^\/apis\/([^/]+\.oracle\.example\.com\/[^/]+)\//.exec(request.path)?.[1];
+  if (version === undefined) return false;
   return managersIn(ours.body).some(
     ({ apiVersion, fieldsV1 }) =>
       apiVersion !== version && isJsonObject(fieldsV1) && fieldsV1['f:status'] !== undefined,
@@ -100,7 +101,6 @@ export const knownOfCustomKinds: readonly KnownDifference[] = [
     row: 'an update in one version of a CRD with a status subresource',
     parts: true,
     explains: ({ path }, exchange) =>
-      isCustom(exchange) &&
       // That somebody lost a field is a change too.
       (path.includes('managedFields') || path.at(-1) === 'resourceVersion') &&
       ownsStatusElsewhere(exchange) &&

@@ -134,6 +134,15 @@ export const knownOfOwnedFields: readonly KnownDifference[] = [
       ours === '<same revision>',
   },
   {
+    row: "fields that a kind's strategy gives, changes or takes away (labels and selector of a Job, `spec.finalizers` of a namespace, `spec.dataSource` of a claim)",
+    explains: ({ path, oracle, ours }, exchange) =>
+      isOf(exchange.request.path, 'nodes') &&
+      path.join('.') === 'body.metadata.resourceVersion' &&
+      oracle === '<new revision>' &&
+      ours === '<same revision>' &&
+      /"f:config(?:Source)?":/.test(JSON.stringify(exchange.oracle.body)),
+  },
+  {
     row: 'a required list that is absent, times that were never set',
     explains: ({ path, oracle, ours }, { request }) =>
       // Forms of metadata do not show the `null` that is owned.

@@ -36,6 +36,11 @@ export const knownOfRights: readonly KnownDifference[] = [
       /^\/(?:healthz|livez|readyz)\/./.test(request.path) && oracle.status === 403 && ours.status !== 403,
   },
   {
+    row: '`/metrics` of a workspace',
+    explains: (_, { request, oracle, ours }) =>
+      request.path === '/metrics' && oracle.status === 200 && ours.status === 501,
+  },
+  {
     row: undefined, // bindings come out of a map of Go's: in any order, by any of which a request may be let in
     explains: (difference, { request, oracle, ours }) => {
       const [one, other] = [difference.oracle, difference.ours].map(String) as [string, string];
