@@ -6,6 +6,7 @@ import { syncAnnotations } from '#api/federation/copy-contract.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { KubeClient } from '#client/client.ts';
 import { silentLogger } from '#client/logger.ts';
+import { MetricText } from '#client/metrics/metric-text.ts';
 import { Constellation } from '../harness/constellation.ts';
 import { CopyWriter } from '../harness/copies.ts';
 import { configMaps, deployments, edgeRef, find, namespaces } from '../harness/edge-objects.ts';
@@ -79,11 +80,20 @@ describe('downsync', { timeout: 600_000 }, () => {
     assert.equal(status.observedGeneration, copy.metadata.generation);
   });
 
-  test('a field that somebody changes at the edge is put right', async () => {
+  test('a field that somebody changes at the edge is put right', async (t) => {
+    const repairs = () => {
+      const text = new MetricText();
+      Array.from(constellation.federator().process?.writeMetrics(text) ?? []);
+      return Number(/^cellplane_cell_drift_repaired_total\{.*\} (\d+)$/m.exec(text.toString())?.[1]);
+    };
+    const before = repairs();
+    const beganMs = performance.now();
     await edge.patch(edgeRef(configMaps, 'a', 'ns'), { type: 'merge', body: { data: { key: 'evil' } } });
     await until('it is repaired', async () => {
       return (await keyAtEdge('a')) === 'two';
     });
+    t.diagnostic(`repaired after ${(performance.now() - beganMs).toFixed(0)} ms`);
+    await until('it is counted', () => repairs() === before + 1);
     const told = await until('it is logged', () => logged.find(({ message }) => message === drifted));
     assert.equal(told.cell, 'cell-a', 'the log says in which cell');
     await edge.delete(edgeRef(configMaps, 'a', 'ns'));

@@ -18,6 +18,7 @@ import type { DeleteOptions, KubeClient, Patch } from '#client/client.ts';
 import { ScriptedClient } from '#client/testing/scripted-client.ts';
 import { type CopyKey, copyKeyOf } from '../cell/copy-keys.ts';
 import type { Claim } from '../edge/edge-claim.ts';
+import type { EdgeMirror } from '../edge/edge-mirror.ts';
 import { edgeObjectOf } from '../edge/edge-object.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
 import { servedConfigMaps } from '../edge/testing/served-config-maps.ts';
@@ -264,6 +265,20 @@ test('a definition goes where neither a list nor a watch tells of objects', asyn
   await empty.context.kinds.refresh();
   await empty.remove();
   assert.equal(empty.deleted.length, 1);
+});
+
+test('of a cell that is withdrawn a definition stays with the edge’s own objects, and waits for what awaits a copy', async () => {
+  const name = 'widgets.example.com';
+  const content = [objectOf(servedConfigMaps, 'b')];
+  const own = worldOf(definitions, { name, content, isWithdrawing: true });
+  await own.context.kinds.refresh();
+  assert.deepEqual(await own.remove(), { state: 'gone' });
+  assert.deepEqual([own.deleted.length, own.patched.length], [0, 1], 'it is left to them');
+  const mirror = { isAwaitingCopyOf: (uid: string) => uid === cellUid } as unknown as EdgeMirror;
+  const awaited = worldOf(definitions, { name, content, isWithdrawing: true, more: { mirror } });
+  await awaited.context.kinds.refresh();
+  await assert.rejects(awaited.remove(), /objects of this kind are left/);
+  assert.deepEqual([awaited.deleted, awaited.patched], [[], []]);
 });
 
 const inA = containerNamed('namespaces', 'a');

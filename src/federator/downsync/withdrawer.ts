@@ -282,7 +282,7 @@ export class Withdrawer {
    * copies; `foreign` ones keep the CRD at the edge when the whole cell is withdrawn.
    */
   async #instancesOf({ place }: SyncItem, signal: AbortSignal): Promise<'none' | 'ours' | 'foreign'> {
-    const { kinds, copies, edgeClient, cell } = this.#context;
+    const { kinds, copies, edgeClient, cell, mirror } = this.#context;
     const dot = place.name.indexOf('.');
     const resource = place.name.slice(0, dot);
     const group = place.name.slice(dot + 1);
@@ -296,7 +296,8 @@ export class Withdrawer {
       if (isApiError(error, 'NotFound')) return 'none';
       throw error;
     }
-    if (!isWithdrawing(cell())) return 'ours';
+    // What awaits a copy has none, and goes without it (decision 234).
+    if (!isWithdrawing(cell()) || mirror.isAwaitingCopyOf(cell().metadata.uid ?? '')) return 'ours';
     for (const key of copies.keys()) if (key.startsWith(`${group}/${resource}|`)) return 'ours';
     return 'foreign';
   }
