@@ -15,6 +15,8 @@ import { configMaps, edgeRef, find, namespaces } from '../harness/edge-objects.t
 import { placeInShop } from '../harness/place-in-shop.ts';
 import { until } from '../harness/until.ts';
 
+const crds = { group: 'apiextensions.k8s.io', version: 'v1', resource: 'customresourcedefinitions' } as const;
+
 describe('deletions', { timeout: 600_000 }, () => {
   let constellation: Constellation;
   let copies: CopyWriter;
@@ -291,6 +293,52 @@ describe('deletions', { timeout: 600_000 }, () => {
     await constellation.admin.delete(cell);
     await until('the Cell is gone', async () => (await find(constellation.admin, cell)) === undefined);
     assert.equal(await find(edge(), edgeRefs.ranked), undefined, 'it went before the claim');
+  });
+
+  test('what is held stays held while the edge does not serve its kind, until the kind is gone there', async () => {
+    await start({ cellSpec: { deletionBudget: { maxObjects: 0 } } });
+    const schema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
+    const crd: KubeObject = {
+      apiVersion: 'apiextensions.k8s.io/v1',
+      kind: 'CustomResourceDefinition',
+      metadata: { name: 'bolts.parts.example.com' },
+      spec: {
+        group: 'parts.example.com',
+        scope: 'Namespaced',
+        names: { kind: 'Bolt', listKind: 'BoltList', plural: 'bolts', singular: 'bolt' },
+        versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: schema } }],
+      },
+    };
+    await constellation.admin.create({ cluster: `${cellsWorkspacePath}:cell-a`, gvr: crds }, crd);
+    await edge().create({ cluster: undefined, gvr: crds }, crd);
+    const bolt = { apiVersion: 'parts.example.com/v1', kind: 'Bolt', resource: 'bolts', name: 'b' };
+    await until('the kind is served in the cell', () => copies.put(bolt));
+    const boltRef = edgeRef(copies.refOf(bolt).gvr, 'b', 'ns');
+    const serve = (value: boolean) =>
+      edge().patch(edgeRef(crds, crd.metadata.name ?? ''), {
+        type: 'json',
+        operations: [{ op: 'add', path: '/spec/versions/0/served', value }],
+      });
+    const noted = async (what: RegExp) => {
+      const { annotations = {} } = (await copies.get(bolt)).metadata;
+      return what.test(annotations[syncAnnotations.syncError] ?? '');
+    };
+    const { metadata: before } = await until('it is at the edge', () => find(edge(), boltRef));
+    await copies.delete(bolt);
+    await until('it is held', () => noted(/DeletionHeld/));
+    for (const restart of [false, true]) {
+      if (restart) await constellation.federator().stop();
+      await serve(false);
+      if (restart) await constellation.federator().start();
+      await until('it is told beside', () => noted(/"DeletionHeld".*besides, APINotServed/));
+      await until('a person can let it go', async () => (await held())?.status === 'True');
+      await serve(true);
+      await until('it is held as before', () => noted(/DeletionHeld.*budget/));
+      assert.equal((await find(edge(), boltRef))?.metadata.uid, before.uid);
+    }
+    await edge().delete(edgeRef(crds, crd.metadata.name ?? ''));
+    await copies.isGone(bolt);
+    await until('nothing is held', async () => (await held())?.status !== 'True');
   });
 
   test('deleting a Cell leaves its edge alone; another Cell is refused there until the claim is taken away', async () => {

@@ -19,7 +19,7 @@ import { type Room, RoomWatch } from '../room/room-watch.ts';
 import { Upsync } from '../upsync/upsync.ts';
 import { settledWithin } from '../within.ts';
 import type { CellLimits } from './cell-limits.ts';
-import { type CopyKey, copyKeyOf, type ObjectPlace } from './copy-keys.ts';
+import { type CopyKey, type CopyPlace, copyKeyOf, type ObjectPlace } from './copy-keys.ts';
 
 export interface EdgeOptions extends Omit<SyncContext, 'mirror' | 'claim'> {
   /** As it stands at the edge. */
@@ -113,7 +113,9 @@ export class Edge {
       // Any version will do to delete it in.
       (isLeaving ? this.#anyVersion(item.place) : undefined);
     if (kind === undefined) {
-      if (isLeaving) return this.#downsync.releaseUnserved(item, signal);
+      const mayGo =
+        isLeaving && (!this.#downsync.staysHeld(item) || (await this.#isResourceGone(item.place, signal)));
+      if (mayGo) return this.#downsync.releaseUnserved(item, signal);
       throw notServed(item, this.kinds);
     }
     const mirroring = this.#mirror.ensure(kind);
@@ -275,7 +277,11 @@ export class Edge {
     if (kind !== undefined) {
       return this.#mirror.has(kind) && !this.#mirror.isInDoubt && this.#downsync.isAbsent(kind, item);
     }
-    // Of a kind that is not served the objects may stand there all the same.
+    return this.#isResourceGone(place, signal);
+  }
+
+  /** Of a kind that is not served the objects may stand there all the same. */
+  async #isResourceGone(place: CopyPlace, signal: AbortSignal): Promise<boolean> {
     return isCustomGroup(place.group) && (await this.#goneResources.has(place, signal));
   }
 

@@ -8,7 +8,7 @@ import { ContainerGates, containersOf } from './container-gates.ts';
 import { CopyNotes, type SyncError } from './copy-notes.ts';
 import { type ApplyReason, decideDownsync, syncedFieldsOf } from './decide.ts';
 import { KnownEdge } from './known-edge.ts';
-import type { SyncContext } from './sync-context.ts';
+import { isWithdrawing, type SyncContext } from './sync-context.ts';
 import { present, type SyncItem, type SyncOutcome } from './sync-item.ts';
 import { isHeldAlready, Withdrawer } from './withdrawer.ts';
 
@@ -109,6 +109,18 @@ export class Downsync {
       default:
         return step satisfies never;
     }
+  }
+
+  /**
+   * Whether its deletion waits for a person, and goes on waiting while the edge does not serve its kind: what is there would be
+   * without a copy when it is served again, and without what says that it is held.
+   */
+  staysHeld({ key, copy }: SyncItem): boolean {
+    const { held, cell } = this.#context;
+    if (copy === undefined || isWithdrawing(cell()) || held.isReleased(key)) return false;
+    if (!held.has(key) && !isHeldAlready(copy)) return false;
+    held.hold(key, 'the deletion is held, and the edge does not serve the kind');
+    return true;
   }
 
   /** For a copy that is to go while the edge does not (or no longer) serve its kind: nothing can be there. */
