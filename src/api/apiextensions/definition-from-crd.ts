@@ -23,6 +23,7 @@ import {
   statusOf,
   versionsOf,
 } from './crd.ts';
+import { finalizerWarnings } from './finalizer-warnings.ts';
 
 const verbs: readonly Verb[] = [
   'delete',
@@ -105,7 +106,7 @@ function build(crd: KubeObject, names: CrdNames, isTerminating: boolean, hash: s
       ...resourceVersion(version, group, names.kind),
       served: version.served || (mustServeStorage && version === storage),
     })),
-    strategy: { unconditionalUpdate: false },
+    strategy: { unconditionalUpdate: false, warnings: finalizerWarnings },
     origin: 'custom',
     conversion: conversionOf(crd),
     ...(isTerminating ? { isTerminating } : {}),

@@ -22,6 +22,8 @@ import {
 interface ApplyRequest extends ManagedFieldsRequest {
   /** The configuration as it was sent: apiVersion, kind, metadata.name and what the manager has an opinion on. */
   readonly applied: JsonObject;
+  /** Of an object that is not there yet. */
+  readonly kind?: string | undefined;
   /** Takes fields from other managers instead of answering 409. */
   readonly force: boolean;
 }
@@ -72,9 +74,11 @@ function isBuiltin(request: ApplyRequest): boolean {
 /** The configuration without what stands for "unset" in metadata that clients never own. */
 function checkedConfig(request: ApplyRequest, type: ApplyType): JsonObject {
   const { applied, apiVersion, live } = request;
-  const specified = applied['apiVersion'];
-  if (specified !== apiVersion || (live !== undefined && applied['kind'] !== live.kind)) {
-    throw badRequest(`invalid object type: ${printKind(jsonText(specified), jsonText(applied['kind']))}`);
+  const kind = live?.kind ?? request.kind;
+  if (applied['apiVersion'] !== apiVersion || (kind !== undefined && applied['kind'] !== kind)) {
+    throw badRequest(
+      `invalid object type: ${printKind(textOf(applied, 'apiVersion'), textOf(applied, 'kind'))}`,
+    );
   }
   const metadata = applied['metadata'];
   if (isJsonObject(metadata) && isManagedFields(metadata['managedFields'])) {
@@ -105,9 +109,14 @@ export function joinFaults(faults: readonly string[]): string {
 
 function describe(applied: JsonObject): string {
   const metadata = isJsonObject(applied['metadata']) ? applied['metadata'] : {};
-  const textOf = (field: string) => (typeof metadata[field] === 'string' ? metadata[field] : '');
-  const kind = printKind(jsonText(applied['apiVersion']), jsonText(applied['kind']));
-  return `${textOf('namespace')}/${textOf('name')}; ${kind}`;
+  const kind = printKind(textOf(applied, 'apiVersion'), textOf(applied, 'kind'));
+  return `${textOf(metadata, 'namespace')}/${textOf(metadata, 'name')}; ${kind}`;
+}
+
+/** Nothing for what is no text (unstructured GetKind, GetName and the like). */
+function textOf(object: JsonObject, field: string): string {
+  const value = object[field];
+  return typeof value === 'string' ? value : '';
 }
 
 /** `apps/v1, Kind=Deployment`; the core group has an empty first part. */

@@ -78,10 +78,26 @@ test('apply: what is there has its name, which a configuration may leave out, an
     harness.patch(widgets, 'apply', { ...made, metadata: { name: null } }),
     apiError('BadRequest', /\(w based on URL\) was undeterminable: name must be provided/),
   );
-  await assert.rejects(
-    harness.patch(widgets, 'apply', { ...made, metadata: { name: 'w', resourceVersion: null } }),
-    apiError('Invalid', /metadata\.resourceVersion: Invalid value: 0: must be specified for an update/),
-  );
+  for (const resourceVersion of [null, '']) {
+    await assert.rejects(
+      harness.patch(widgets, 'apply', { ...made, metadata: { name: 'w', resourceVersion } }),
+      apiError('Invalid', /metadata\.resourceVersion: Invalid value: 0: must be specified for an update/),
+    );
+  }
+  for (const [kind, printed] of [
+    [null, ''],
+    [5, ''],
+    ['Gadget', 'Gadget'],
+  ] as const) {
+    await assert.rejects(
+      harness.patch(`${widgetsPath}/new?fieldManager=m`, 'apply', {
+        ...made,
+        kind,
+        metadata: { name: 'new' },
+      }),
+      apiError('BadRequest', `invalid object type: example.com/v1, Kind=${printed}`),
+    );
+  }
 });
 
 test('apply: what is null is not said, but in a map (P3, P6)', async () => {

@@ -54,6 +54,7 @@ export async function applyObject(
         applyServerSide({
           manager,
           apiVersion,
+          kind: context.served.definition.kind,
           subresource,
           now,
           resetFields,
@@ -84,7 +85,7 @@ export async function applyObject(
         checkNew(proposed, context.namespace);
         return proposed;
       }
-      // Null of it is an update of whatever is there, which not every kind takes (C3).
+      // Null of it, or nothing, is an update of whatever is there, which not every kind takes (C3).
       if (saysNoRevision(applied)) delete proposed.metadata.resourceVersion;
       else proposed.metadata.resourceVersion = live.metadata.resourceVersion!;
       return merge === undefined ? proposed : merge(proposed, live);
@@ -106,7 +107,9 @@ export function decodeConfiguration(body: RequestBody | undefined): {
 }
 
 function saysNoRevision({ metadata }: JsonObject): boolean {
-  return isJsonObject(metadata) && metadata['resourceVersion'] === null;
+  return (
+    isJsonObject(metadata) && (metadata['resourceVersion'] === null || metadata['resourceVersion'] === '')
+  );
 }
 
 /** What is no text is told with the rest of what does not fit. */

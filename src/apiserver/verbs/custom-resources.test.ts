@@ -64,6 +64,21 @@ test('what an owner of a custom object lacks is told once, as of any object', as
   assert.deepEqual(await owned({ apiVersion: 'v1', kind: 'ConfigMap', uid: 'u' }), [of('name')]);
 });
 
+// apiextensions-apiserver's customresource strategy: generateWarningsFromObj.
+test('finalizers of a custom object that have no domain are warned of, once (O4)', async () => {
+  await using harness = await Harness.open({ definitions: [things({})] });
+  const why = 'to avoid accidental conflicts with other finalizer writers';
+  const finalizers = ['b', 'a.b', 'example.com/c', 'orphan'];
+  assert.deepEqual((await harness.post(url, thing({}, { finalizers }))).warnings, [
+    `metadata.finalizers: "a.b": prefer a domain-qualified finalizer name including a path (/) ${why}`,
+    `metadata.finalizers: "b": prefer a domain-qualified finalizer name ${why}`,
+  ]);
+  const patch = { metadata: { finalizers: [...finalizers, 'd'] } };
+  assert.deepEqual((await harness.patch(`${url}/a`, 'merge', patch)).warnings, [
+    `metadata.finalizers: "d": prefer a domain-qualified finalizer name ${why}`,
+  ]);
+});
+
 const embedded = {
   type: 'object',
   'x-kubernetes-embedded-resource': true,

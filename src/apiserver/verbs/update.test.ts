@@ -92,6 +92,11 @@ test('update: guards and names (C3, C4)', async () => {
     'a revision says nothing of what is absent',
   );
   await assert.rejects(
+    harness.put(`${leases}/n`, { ...lease, metadata: { name: 'n', resourceVersion: 'x' } }),
+    apiError('Conflict', /modified/),
+    'what is none can be of nothing',
+  );
+  await assert.rejects(
     harness.put(`${leases}/o`, { ...lease, metadata: { name: 'o', uid: 'gone' } }),
     apiError('Conflict', /UID in precondition: gone, UID in object meta: $/, 409),
   );

@@ -1,5 +1,6 @@
 import { badRequest, conflict, otherNamespace, uidMismatch } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
+import { isNoRevision } from '../registry/check-identity.ts';
 import type { ResourceContext } from '../request/context.ts';
 import { checkNew } from './create.ts';
 import { decodeObject } from './decode-body.ts';
@@ -57,7 +58,8 @@ export async function updateObject(
       if (live !== undefined) return merge === undefined ? proposed : merge(proposed, live);
       await environment.authorizeCreate(context);
       checkUidOfAbsent(proposed, context);
-      // A revision guards what is there; of what is not there it says nothing.
+      // A revision guards what is there; of what is not there it says nothing, when it is one.
+      if (isNoRevision(proposed.metadata.resourceVersion)) throw conflict(definition, context.name);
       delete proposed.metadata.resourceVersion;
       checkNew(proposed, context.namespace);
       return proposed;
