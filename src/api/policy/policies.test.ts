@@ -14,6 +14,7 @@ import {
   propagationPolicyDefinition,
   validatePropagationPolicy,
 } from './propagation-policy.ts';
+import { schedulingProfileDefinition } from './scheduling-profile.ts';
 
 const selector = { apiVersion: 'apps/v1', kind: 'Deployment' };
 const policy = (spec: JsonObject): PropagationPolicy =>
@@ -456,4 +457,24 @@ test('a quota of a whole project stands where few may write, and says nothing of
   assert.deepEqual(refused('kube-system', { scope: 'Project', staticAssignments }), [
     'spec.staticAssignments',
   ]);
+});
+
+test('a score stands once in a profile, a named one once for each name', () => {
+  const scores = [
+    { name: 'Cost', weight: 5 },
+    { name: 'Named', score: 'x', weight: 1 },
+    { name: 'Named', score: 'y', weight: 1 },
+    { name: 'Named', score: 'x', weight: 2 },
+    { name: 'Cost', weight: 1 },
+  ];
+  const profile: KubeObject = {
+    apiVersion: 'federation.cellplane.io/v1alpha1',
+    kind: 'SchedulingProfile',
+    metadata: { name: 'p' },
+    spec: { scores },
+  };
+  assert.deepEqual(
+    schedulingProfileDefinition.strategy.validate?.(profile)?.map(({ field }) => field),
+    ['spec.scores[3]', 'spec.scores[4]'],
+  );
 });

@@ -1,4 +1,4 @@
-import { type FieldError, forbiddenField, required } from '#apimachinery/field-error.ts';
+import { duplicate, type FieldError, forbiddenField, required } from '#apimachinery/field-error.ts';
 import type { JsonObject } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { ageColumn, defineResource } from '../define.ts';
@@ -122,8 +122,12 @@ export const schedulingProfileDefinition = defineResource({
 
 function validateProfile({ spec }: SchedulingProfile): FieldError[] {
   const errors: FieldError[] = [];
+  const seen = new Set<string>();
   spec?.scores?.forEach(({ name, score }, i) => {
     const at = `spec.scores[${i}].score`;
+    const told = score ?? name;
+    if (seen.has(`${name}/${told}`)) errors.push(duplicate(`spec.scores[${i}]`, told));
+    seen.add(`${name}/${told}`);
     if (name === 'Named' && (score ?? '') === '') errors.push(required(at, 'names a score of CellScores'));
     if (name !== 'Named' && score !== undefined)
       errors.push(forbiddenField(at, 'may only be set where the name is Named'));

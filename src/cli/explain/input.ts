@@ -17,6 +17,7 @@ import { copiesIn, definitionIn } from './copies.ts';
 import { readBoundPolicy } from './peers.ts';
 import { readTemplate } from './template.ts';
 import { Unread } from './unread.ts';
+import { readPolicies, withoutBindingText } from './without-binding.ts';
 
 /** What explaining and what-if are asked about. */
 export interface ExplainQuestion {
@@ -46,7 +47,7 @@ export async function readExplainInput(
         '`kubectl describe` of the object, and status.decision of its ResourceBinding, tell why it is where it is',
     );
   });
-  const binding = await readBinding(federationClient, workspace, namespace, resource);
+  const binding = await readBinding(federationClient, workspace, namespace, resource, object);
   const unread = new Unread();
   const policy = await readPolicy(federationClient, workspace, binding, unread);
   const projectId = clusterOf(cluster);
@@ -115,6 +116,7 @@ async function readBinding(
   workspace: string,
   namespace: string | undefined,
   { gvr, name }: NamedResource,
+  object: KubeObject,
 ): Promise<ResourceBinding> {
   const ref = {
     cluster: workspace,
@@ -126,11 +128,9 @@ async function readBinding(
     return (await federationClient.get(ref)) as ResourceBinding;
   } catch (error) {
     if (!isApiError(error, 'NotFound')) throw error;
-    throw new UsageError(
-      `${gvr.resource}/${name} has no binding: no policy in ${workspace} selects it${
-        namespace === undefined ? '' : '; a PropagationPolicy selects in its own namespace alone'
-      } (or the scheduler has not seen it yet)`,
-    );
+    const policies = await readPolicies(federationClient, workspace, namespace);
+    const why = withoutBindingText(object, workspace, policies);
+    throw new UsageError(`${gvr.resource}/${name} has no binding: ${why}`);
   }
 }
 
