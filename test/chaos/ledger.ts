@@ -118,8 +118,13 @@ export class Tracked<State> {
     } catch (error) {
       // A Conflict is told before anything happened: someone wrote the status meanwhile.
       if (isApiError(error, 'Conflict')) this.#possible = [before];
-      // What it was decided by is gone: the backup may hold no such object, or one already.
-      else if (this.#asOf !== this.#ledger.restores && isApiError(error, 'NotFound', 'AlreadyExists')) return;
+      // What it was decided by is gone: the backup may hold no such object, or one already, whose fields do not go with those that
+      // are applied to it (two unnamed ports of a Service).
+      else if (
+        this.#asOf !== this.#ledger.restores &&
+        isApiError(error, 'NotFound', 'AlreadyExists', 'Invalid')
+      )
+        return;
       else if (!this.#unreachable(error)) this.#ledger.unknownOutcomes++;
     }
   }
