@@ -1,7 +1,6 @@
 import { labelKey } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
-
-const standard: ReadonlySet<string> = new Set(['orphan', 'foregroundDeletion', 'kubernetes']);
+import { isQualifiedFinalizer } from '#apimachinery/standard-finalizers.ts';
 
 /**
  * What is told of a custom object's finalizers that are new: those of built-in kinds are refused where these are warned of
@@ -14,7 +13,7 @@ export function finalizerWarnings({ metadata }: KubeObject, old: KubeObject | un
   const added = new Set(finalizers.filter((one) => !before.has(one)));
   return [...added].sort().flatMap((finalizer) => {
     const told = [...labelKey(finalizer)];
-    if (!finalizer.includes('/') && !standard.has(finalizer)) {
+    if (!isQualifiedFinalizer(finalizer)) {
       const how = finalizer.includes('.') ? ' including a path (/)' : '';
       told.push(
         `prefer a domain-qualified finalizer name${how} to avoid accidental conflicts with other finalizer writers`,

@@ -1,3 +1,4 @@
+import { textAt } from '#api/builtin/read.ts';
 import { badRequest, unclassified } from '#apimachinery/api-error.ts';
 import { equalJson, isJsonObject, type JsonObject, type JsonValue, jsonText } from '#apimachinery/json.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
@@ -77,7 +78,7 @@ function checkedConfig(request: ApplyRequest, type: ApplyType): JsonObject {
   const kind = live?.kind ?? request.kind;
   if (applied['apiVersion'] !== apiVersion || (kind !== undefined && applied['kind'] !== kind)) {
     throw badRequest(
-      `invalid object type: ${printKind(textOf(applied, 'apiVersion'), textOf(applied, 'kind'))}`,
+      `invalid object type: ${printKind(textAt(applied, 'apiVersion'), textAt(applied, 'kind'))}`,
     );
   }
   const metadata = applied['metadata'];
@@ -108,15 +109,8 @@ export function joinFaults(faults: readonly string[]): string {
 }
 
 function describe(applied: JsonObject): string {
-  const metadata = isJsonObject(applied['metadata']) ? applied['metadata'] : {};
-  const kind = printKind(textOf(applied, 'apiVersion'), textOf(applied, 'kind'));
-  return `${textOf(metadata, 'namespace')}/${textOf(metadata, 'name')}; ${kind}`;
-}
-
-/** Nothing for what is no text (unstructured GetKind, GetName and the like). */
-function textOf(object: JsonObject, field: string): string {
-  const value = object[field];
-  return typeof value === 'string' ? value : '';
+  const kind = printKind(textAt(applied, 'apiVersion'), textAt(applied, 'kind'));
+  return `${textAt(applied, 'metadata', 'namespace')}/${textAt(applied, 'metadata', 'name')}; ${kind}`;
 }
 
 /** `apps/v1, Kind=Deployment`; the core group has an empty first part. */

@@ -6,7 +6,7 @@ import type { Guard, Operation, Revision, StorageKey, TransactionResult } from '
 import type { ConversionWebhooks } from '../crd/conversion-webhook.ts';
 import { Allocations } from './allocations.ts';
 import type { Allocator } from './allocator.ts';
-import { checkIdentity, isNoRevision, isRevision, revisionOfNew } from './check-identity.ts';
+import { checkIdentity, isRevision, revisionOfNew } from './check-identity.ts';
 import { cloneObject } from './clone-object.ts';
 import { coerceToSchema } from './coercion.ts';
 import { confirmed } from './confirmed-write.ts';
@@ -192,8 +192,6 @@ export class Registry {
       if (entry === undefined) {
         if (options.createWhenAbsent !== true) throw notFound(definition, target.name);
         const proposal = await propose(undefined, attempt);
-        // Of what is there already it would be no revision either (registry.Store.Update reads it before it creates).
-        if (isNoRevision(proposal.metadata.resourceVersion)) throw conflict(definition, target.name);
         try {
           return await this.create(target, proposal, options);
         } catch (error) {

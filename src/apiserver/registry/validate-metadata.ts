@@ -18,6 +18,7 @@ import {
 } from '#apimachinery/names.ts';
 import type { ObjectMeta } from '#apimachinery/object.ts';
 import type { ResourceDefinition } from '#apimachinery/resource-definition.ts';
+import { isQualifiedFinalizer } from '#apimachinery/standard-finalizers.ts';
 
 /** All annotations of an object together, keys and values (KUBERNETES.md O4). */
 export const annotationBytesMax = 256 * 1024;
@@ -262,8 +263,6 @@ function ownerErrors(metadata: ObjectMeta, errors: FieldError[]): void {
   });
 }
 
-/** Finalizers that need no domain, of the kinds whose metadata core/validation checks (validateKubeFinalizerName). */
-const plainFinalizers: ReadonlySet<string> = new Set(['kubernetes', 'orphan', 'foregroundDeletion']);
 /** Groups of built-in kinds whose metadata is checked without core/validation: any label key is a finalizer there. */
 const laxGroups: ReadonlySet<string> = new Set([
   'admissionregistration.k8s.io',
@@ -292,7 +291,7 @@ function domainErrors(
 ): void {
   if (finalizers === undefined || origin !== 'builtin' || laxGroups.has(group)) return;
   finalizers.forEach((finalizer, index) => {
-    if (finalizer.includes('/') || plainFinalizers.has(finalizer)) return;
+    if (isQualifiedFinalizer(finalizer)) return;
     const why = 'name is neither a standard finalizer name nor is it fully qualified';
     errors.push(invalid(`metadata.finalizers[${index}]`, finalizer, why));
   });

@@ -10,7 +10,7 @@ import { type ApplyReason, decideDownsync, syncedFieldsOf } from './decide.ts';
 import { KnownEdge } from './known-edge.ts';
 import { isWithdrawing, type SyncContext } from './sync-context.ts';
 import { present, type SyncItem, type SyncOutcome } from './sync-item.ts';
-import { isHeldAlready, Withdrawer } from './withdrawer.ts';
+import { isHeld, Withdrawer } from './withdrawer.ts';
 
 /** Longer than most deletions need to be answered. */
 const goingRecheckMs = 500;
@@ -117,8 +117,7 @@ export class Downsync {
    */
   staysHeld({ key, copy }: SyncItem): boolean {
     const { held, cell } = this.#context;
-    if (copy === undefined || isWithdrawing(cell()) || held.isReleased(key)) return false;
-    if (!held.has(key) && !isHeldAlready(copy)) return false;
+    if (copy === undefined || isWithdrawing(cell()) || !isHeld(held, key, copy)) return false;
     held.hold(key, 'the deletion is held, and the edge does not serve the kind');
     return true;
   }
@@ -159,9 +158,7 @@ export class Downsync {
 
   /** That a deletion waits for a person is known from its copy alone to whoever takes the cell over: nothing is written over it. */
   #besideHeld(key: CopyKey, copy: KubeObject, error: SyncError): SyncError {
-    const { held } = this.#context;
-    const isHeld = held.has(key) || (isHeldAlready(copy) && !held.isReleased(key));
-    if (!isHeld) return error;
+    if (!isHeld(this.#context.held, key, copy)) return error;
     return { reason: deletionHeldReason, message: `it is held; besides, ${error.reason}: ${error.message}` };
   }
 

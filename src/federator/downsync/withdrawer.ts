@@ -10,6 +10,7 @@ import { isApiError } from '#apimachinery/api-error.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import type { CollectionRef, PropagationPolicy } from '#client/client.ts';
 import type { CopyKey } from '../cell/copy-keys.ts';
+import type { HeldDeletions } from '../cell/held-deletions.ts';
 import { sameSource } from '../edge/edge-claim.ts';
 import { type EdgeObject, edgeFieldManager } from '../edge/edge-object.ts';
 import type { ServedKind } from '../edge/served-kind.ts';
@@ -247,7 +248,7 @@ export class Withdrawer {
     }
     if (isWithdrawing(cell()) || isContainer(kind)) return undefined;
     const overBudget = `the cell's deletion budget is spent (${what})`;
-    if (held.has(key) || isHeldAlready(copy)) return overBudget;
+    if (isHeld(held, key, copy)) return overBudget;
     return this.#takeFromBudget(key, edge) ? undefined : overBudget;
   }
 
@@ -328,7 +329,12 @@ function isNamespace({ group, resource }: ServedKind): boolean {
   return group === '' && resource === 'namespaces';
 }
 
+/** Whether the deletion at the edge waits for a person who has not let it happen yet. */
+export function isHeld(held: HeldDeletions, key: CopyKey, copy: KubeObject | undefined): boolean {
+  return !held.isReleased(key) && (held.has(key) || isHeldAlready(copy));
+}
+
 /** Whether a copy that is to go says that its deletion waits for a person, whoever has held it. */
-export function isHeldAlready(copy: KubeObject | undefined): boolean {
+function isHeldAlready(copy: KubeObject | undefined): boolean {
   return copy?.metadata.deletionTimestamp !== undefined && syncErrorOf(copy).reason === deletionHeldReason;
 }

@@ -3,6 +3,7 @@ import { equalJson, type JsonObject } from '#apimachinery/json.ts';
 import { configMapKey, labelKey } from '#apimachinery/names.ts';
 import type { KubeObject } from '#apimachinery/object.ts';
 import { compareQuantity, formatQuantity, type Quantity, quantityNumber } from '#apimachinery/quantity.ts';
+import { isQualifiedFinalizer } from '#apimachinery/standard-finalizers.ts';
 import { booleanAt, numberAt, objectAt, objectsAt, textAt, textsAt } from '../read.ts';
 import {
   checkImmutable,
@@ -183,12 +184,10 @@ function checkDockerConfig(errors: Errors, field: string, base64: string): void 
   errors.push(invalid(field, '<secret contents redacted>', why));
 }
 
-const standardFinalizers = ['kubernetes', 'orphan', 'foregroundDeletion'];
-
 function checkFinalizers(errors: Errors, namespace: KubeObject): void {
   textsAt(namespace, 'spec', 'finalizers').forEach((finalizer) => {
     checkName(errors, 'spec.finalizers', finalizer, labelKey);
-    if (finalizer.includes('/') || standardFinalizers.includes(finalizer)) return;
+    if (isQualifiedFinalizer(finalizer)) return;
     const why = 'name is neither a standard finalizer name nor is it fully qualified';
     errors.push(invalid('spec.finalizers', finalizer, why));
   });
